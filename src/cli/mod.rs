@@ -1,0 +1,31 @@
+//! The subcommands: each file holds its clap `Args` and a `run`.
+
+use crate::Result;
+use clap::{Parser, Subcommand};
+
+pub mod common;
+pub mod index;
+
+/// GPU-accelerated genomic sequence aligner whose results reach a therapy decision.
+///
+/// For research use only; not for diagnostic procedures.
+#[derive(Parser, Debug)]
+#[command(name = "theralign", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Index(index::Args),
+}
+
+impl Cli {
+    /// Runs the chosen subcommand.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Index(args) => index::run(&args),
+        }
+    }
+}

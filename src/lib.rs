@@ -1,0 +1,17 @@
+//! theralign: reads in, therapy decision out.
+//!
+//! The modules are declared in the order in which data flows through them; follow one read pair
+//! from FASTQ to report by opening them from top to bottom.
+
+/// The subcommands.
+pub mod cli;
+/// The words of the trade: positions, bases, qualities, CIGARs, variants. No files, threads or devices.
+pub mod domain;
+/// One error type: where, what, and what to do next.
+pub mod error;
+/// Bytes to domain and back; the only folder that counts from 1.
+pub mod format;
+/// The packed genome, its contig table, and the seed index.
+pub mod genome;
+
+pub use error::{Error, Result};
