@@ -14,4 +14,7 @@ pub mod format;
 /// The packed genome, its contig table, and the seed index.
 pub mod genome;
 
+/// Reads in numbered batches, made of arrays.
+pub mod batch;
+
 pub use error::{Error, Result};

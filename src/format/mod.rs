@@ -2,4 +2,6 @@
 //! a gzip member, a BAM record or a BED line looks like.
 
 pub mod fasta;
+pub mod fastq;
 pub mod input;
+mod stream;
