@@ -3,8 +3,12 @@
 //! The modules are declared in the order in which data flows through them; follow one read pair
 //! from FASTQ to report by opening them from top to bottom.
 
+/// The trait that every device fulfils, the two that do, and the choice between them.
+pub mod backend;
 /// The subcommands.
 pub mod cli;
+/// Adapters, buffers, shaders, CPU lanes; no biology.
+pub mod device;
 /// The words of the trade: positions, bases, qualities, CIGARs, variants. No files, threads or devices.
 pub mod domain;
 /// One error type: where, what, and what to do next.

@@ -1,0 +1,196 @@
+//! The devices that run kernels. Everything above is generic over [`Backend`]; which one it is was
+//! decided once, at start-up, by [`Device::choose`].
+
+use crate::device::adapter;
+use crate::device::gpu::{self, Fault, Options};
+use crate::device::lanes::Level;
+use crate::{Error, Result};
+use bytemuck::Pod;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use crate::device::gpu::Gpu;
+
+/// A device that runs every kernel. Given the same input, two backends give the same output, to the bit.
+///
+/// Launching a kernel does not wait and does not fail: trouble on the device comes to light in
+/// [`download`](Backend::download).
+pub trait Backend: Sync {
+    /// Values that stay on the device from kernel to kernel.
+    type Buf<T: Pod + Send + Sync>: Send + Sync;
+    /// A large read-only table (packed genome, seed index), put there once.
+    type Table<'a>: Send + Sync;
+
+    /// For messages and file headers.
+    fn name(&self) -> String;
+    /// Copies values to the device.
+    fn upload<T: Pod + Send + Sync>(&self, host: &[T]) -> Self::Buf<T>;
+    /// Copies values back.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if anything went wrong since the backend was opened.
+    fn download<T: Pod + Send + Sync>(&self, device: &Self::Buf<T>) -> Result<Vec<T>>;
+    /// Makes a table reachable for kernels; on the CPU this copies nothing.
+    fn table<'a>(&self, words: &'a [u32]) -> Self::Table<'a>;
+}
+
+/// The CPU lanes. A kernel runs on the thread that calls it, with the widest vectors there are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu;
+
+impl Backend for Cpu {
+    type Buf<T: Pod + Send + Sync> = Vec<T>;
+    type Table<'a> = &'a [u32];
+
+    fn name(&self) -> String {
+        format!("CPU lanes ({})", Level::current().name())
+    }
+
+    fn upload<T: Pod + Send + Sync>(&self, host: &[T]) -> Vec<T> {
+        host.to_vec()
+    }
+
+    fn download<T: Pod + Send + Sync>(&self, device: &Vec<T>) -> Result<Vec<T>> {
+        Ok(device.clone())
+    }
+
+    fn table<'a>(&self, words: &'a [u32]) -> &'a [u32] {
+        words
+    }
+}
+
+impl Backend for Gpu {
+    type Buf<T: Pod + Send + Sync> = gpu::Buf<T>;
+    type Table<'a> = gpu::Table;
+
+    fn name(&self) -> String {
+        Gpu::name(self).to_string()
+    }
+
+    fn upload<T: Pod + Send + Sync>(&self, host: &[T]) -> gpu::Buf<T> {
+        Gpu::upload(self, host)
+    }
+
+    fn download<T: Pod + Send + Sync>(&self, device: &gpu::Buf<T>) -> Result<Vec<T>> {
+        Gpu::download(self, device)
+    }
+
+    fn table<'a>(&self, words: &'a [u32]) -> gpu::Table {
+        Gpu::table(self, words)
+    }
+}
+
+/// What `--device` chose: the CPU lanes, or a GPU with the CPU lanes behind it should it fail.
+#[derive(Debug)]
+pub struct Device {
+    gpu: Option<Gpu>,
+    failed: AtomicBool,
+}
+
+impl Device {
+    /// The CPU lanes.
+    pub fn cpu() -> Device {
+        Device {
+            gpu: None,
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// This GPU, and the CPU lanes should it fail.
+    pub fn gpu(gpu: Gpu) -> Device {
+        Device {
+            gpu: Some(gpu),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens what the word of `--device` means; see [`adapter::choose`]. A software adapter is used
+    /// only when it is asked for, and then a line on stderr says so.
+    ///
+    /// The environment variable `THERALIGN_FAULT` (`lost@N`, `refused@N`, `hung@N`) makes the GPU go
+    /// wrong at its N-th launch, and `THERALIGN_MAX_BINDING` lowers its binding limit to so many
+    /// bytes; both are for tests.
+    ///
+    /// # Errors
+    /// When no adapter answers to the word, or a named one cannot be opened.
+    pub fn choose(word: &str) -> Result<Device> {
+        if word == "cpu" {
+            return Ok(Device::cpu());
+        }
+        let found = adapter::list();
+        let Some(chosen) = adapter::choose(word, &found)? else {
+            return Ok(Device::cpu());
+        };
+        let options = Options {
+            fault: from_env::<Fault>("THERALIGN_FAULT")?,
+            max_binding: from_env("THERALIGN_MAX_BINDING")?,
+            max_groups: None,
+        };
+        match Gpu::open(chosen, &options) {
+            Ok(gpu) => {
+                if gpu.is_software() {
+                    eprintln!(
+                        "theralign: {} is a software adapter; --device cpu gives the same bytes sooner",
+                        gpu.name()
+                    );
+                }
+                Ok(Device::gpu(gpu))
+            }
+            Err(e) if word == "auto" => {
+                eprintln!("theralign: warning: {e}; going on with the CPU lanes");
+                Ok(Device::cpu())
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The backend's name.
+    pub fn name(&self) -> String {
+        self.gpu
+            .as_ref()
+            .map_or_else(|| Backend::name(&Cpu), Backend::name)
+    }
+
+    /// The GPU, as long as nothing has gone wrong on it.
+    pub fn working_gpu(&self) -> Option<&Gpu> {
+        self.gpu
+            .as_ref()
+            .filter(|_| !self.failed.load(Ordering::Relaxed))
+    }
+
+    /// Does a batch's work on the GPU if there is one, and on the CPU if there is none, if it has
+    /// failed before, or if it fails now (which is said once, on stderr). Both closures do the same
+    /// work, generic over [`Backend`], and so give the same bytes.
+    ///
+    /// # Errors
+    /// What the closures return, [`Error::Device`] from the first one aside.
+    pub fn run<R>(
+        &self,
+        on_gpu: impl FnOnce(&Gpu) -> Result<R>,
+        on_cpu: impl FnOnce(&Cpu) -> Result<R>,
+    ) -> Result<R> {
+        if let Some(gpu) = self.working_gpu() {
+            match on_gpu(gpu) {
+                Err(e @ Error::Device { .. }) => {
+                    if !self.failed.swap(true, Ordering::Relaxed) {
+                        eprintln!("theralign: warning: {e}; going on with the CPU lanes");
+                    }
+                }
+                done => return done,
+            }
+        }
+        on_cpu(&Cpu)
+    }
+}
+
+/// A number or word from the environment; unset is `None`.
+fn from_env<T: std::str::FromStr>(name: &str) -> Result<Option<T>> {
+    match std::env::var(name) {
+        Err(_) => Ok(None),
+        Ok(value) => value.parse().map(Some).map_err(|_| {
+            Error::usage(
+                format!("{name}={value} is not understood"),
+                "Unset it; it is meant for tests.",
+            )
+        }),
+    }
+}

@@ -1,0 +1,10 @@
+//! Plumbing between host and devices; no biology.
+
+/// The adapters of this machine, and the choice among them.
+pub mod adapter;
+/// One GPU: typed buffers, tables, and one `run`.
+pub mod gpu;
+/// CPU lanes: safe loops compiled for the widest vectors that the machine has.
+pub mod lanes;
+/// The text of a shader, put together from its parts.
+pub mod shader;
