@@ -382,7 +382,10 @@ impl Gpu {
     /// batches of about the same size share buffers.
     fn buffer(&self, usage: wgpu::BufferUsages, bytes: u64) -> wgpu::Buffer {
         let step = (bytes.max(1024).next_power_of_two() / 8).max(256);
-        let mut size = bytes.max(SMALLEST).next_multiple_of(step).min(self.max_buffer);
+        let mut size = bytes
+            .max(SMALLEST)
+            .next_multiple_of(step)
+            .min(self.max_buffer);
         if bytes > size {
             self.trouble.set(format!(
                 "a buffer of {bytes} bytes exceeds its limit of {}",
