@@ -20,5 +20,7 @@ pub mod genome;
 
 /// Reads in numbered batches, made of arrays.
 pub mod batch;
+/// Reader, workers, writer: bounded, and out in the order in.
+pub mod flow;
 
 pub use error::{Error, Result};

@@ -1,0 +1,237 @@
+//! Reader -> workers -> writer: bounded, and out in the order in.
+
+use crate::Result;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{channel, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Takes items from `source` until it gives `None`, turns each into another by `work` on one of
+/// `workers` threads, and hands the results to `sink` in the order in which their items came.
+///
+/// `source` runs on a thread of its own, `sink` on the caller's. `scratch` makes what a worker keeps
+/// from item to item (buffers); no result may depend on it. At most `2 * workers + 2` items are
+/// between `source` and `sink` at any time, however slow one of them is.
+///
+/// # Errors
+/// The first in the order of the items, whoever met it: everything before it has reached `sink`,
+/// nothing after it does. A panic in any role comes out of this call.
+pub fn run<In: Send, Out: Send, Scratch>(
+    workers: usize,
+    mut source: impl FnMut() -> Result<Option<In>> + Send,
+    scratch: impl Fn() -> Scratch + Sync,
+    work: impl Fn(&mut Scratch, In) -> Result<Out> + Sync,
+    mut sink: impl FnMut(Out) -> Result<()>,
+) -> Result<()> {
+    assert!(workers > 0, "a flow needs a worker");
+    let (scratch, work) = (&scratch, &work);
+    let stopped = &AtomicBool::new(false);
+    let (job_sender, jobs) = channel();
+    let jobs = &Mutex::new(jobs);
+    let (done_sender, done) = channel();
+    // An item holds a ticket from before it is read until it is written.
+    let in_flight = 2 * workers + 2;
+    let (ticket_sender, tickets) = sync_channel(in_flight);
+    for _ in 0..in_flight {
+        ticket_sender.send(()).expect("its receiver is here");
+    }
+    thread::scope(move |scope| {
+        let source_done = done_sender.clone();
+        scope.spawn(move || {
+            for number in 0u64.. {
+                if tickets.recv().is_err() || stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                let outcome = match catch_unwind(AssertUnwindSafe(&mut source)) {
+                    Ok(Ok(None)) => return,
+                    Ok(Ok(Some(item))) => {
+                        job_sender.send((number, item)).expect("jobs outlive us");
+                        continue;
+                    }
+                    Ok(Err(e)) => Ok(Err(e)),
+                    Err(panic) => Err(panic),
+                };
+                let _ = source_done.send((number, outcome)); // nobody listens: it has stopped already
+                return;
+            }
+        });
+        for _ in 0..workers {
+            let done_sender = done_sender.clone();
+            scope.spawn(move || {
+                let mut kept = None;
+                loop {
+                    let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok((number, item)) = job else {
+                        return; // the source has ended
+                    };
+                    if stopped.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let outcome = catch_unwind(AssertUnwindSafe(|| {
+                        work(kept.get_or_insert_with(scratch), item)
+                    }));
+                    if done_sender.send((number, outcome)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(done_sender);
+        // Dropped, as the channels are, however this closure is left.
+        let _stop = StopOnDrop(stopped);
+        let mut early = BTreeMap::new();
+        let mut next = 0;
+        for (number, outcome) in done {
+            early.insert(number, outcome);
+            while let Some(outcome) = early.remove(&next) {
+                sink(outcome.unwrap_or_else(|panic| resume_unwind(panic))?)?;
+                next += 1;
+                let _ = ticket_sender.send(()); // the source may have ended
+            }
+        }
+        Ok(())
+    })
+}
+
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    fn numbers(n: u64) -> impl FnMut() -> Result<Option<u64>> + Send {
+        let mut numbers = 0..n;
+        move || Ok(numbers.next())
+    }
+
+    /// Uneven work, so that results come out of order.
+    fn slow(i: u64) -> u64 {
+        thread::sleep(Duration::from_micros(i * 7919 % 300));
+        i * i
+    }
+
+    fn failed(what: &str) -> Error {
+        Error::Failed(what.into())
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_items_for_any_number_of_workers() {
+        for workers in [1, 2, 7] {
+            let mut out = Vec::new();
+            let sink = |x| {
+                out.push(x);
+                Ok(())
+            };
+            run(workers, numbers(200), || (), |(), i| Ok(slow(i)), sink).unwrap();
+            assert_eq!(out, (0..200).map(|i| i * i).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn nothing_in_gives_nothing_out() {
+        run(3, numbers(0), || (), |(), i| Ok(i), |_| panic!("no item")).unwrap();
+    }
+
+    #[test]
+    fn a_slow_item_does_not_let_the_others_pile_up() {
+        let read = AtomicUsize::new(0);
+        let mut items = 0..100;
+        let source = || {
+            read.fetch_add(1, Ordering::SeqCst);
+            Ok(items.next())
+        };
+        let mut written = 0;
+        let work = |(): &mut (), i| {
+            if i == 0 {
+                thread::sleep(Duration::from_millis(50));
+            }
+            Ok(i)
+        };
+        run(
+            2,
+            source,
+            || (),
+            work,
+            |_| {
+                assert!(read.load(Ordering::SeqCst) <= written + 2 * 2 + 2);
+                written += 1;
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert_eq!(written, 100);
+    }
+
+    #[test]
+    fn the_first_error_in_order_wins_and_all_before_it_is_written() {
+        for workers in [1, 2, 7] {
+            for role in ["source", "work", "sink"] {
+                let mut items = 0..1000;
+                let source = || match items.next() {
+                    Some(20) if role == "source" => Err(failed("source")),
+                    next => Ok(next),
+                };
+                let work = |(): &mut (), i| match i {
+                    20.. if role == "work" => {
+                        Err(failed(if i == 20 { "work" } else { "a later one" }))
+                    }
+                    _ => Ok(slow(i)),
+                };
+                let mut written = 0;
+                let sink = |_| {
+                    if role == "sink" && written == 20 {
+                        return Err(failed("sink"));
+                    }
+                    written += 1;
+                    Ok(())
+                };
+                let e = run(workers, source, || (), work, sink).unwrap_err();
+                assert_eq!((e.to_string().as_str(), written), (role, 20));
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_in_any_role_comes_out() {
+        for workers in [1, 3] {
+            for role in ["source", "scratch", "work", "sink"] {
+                let mut items = 0..1000u64;
+                let panicked = catch_unwind(AssertUnwindSafe(|| {
+                    let check = |here: &str, now: bool| {
+                        assert!(!(here == role && now), "in {role}");
+                    };
+                    let source = || {
+                        let next = items.next();
+                        check("source", next == Some(9));
+                        Ok(next)
+                    };
+                    let work = |(): &mut (), i| {
+                        check("work", i == 9);
+                        Ok(i)
+                    };
+                    let sink = |i| {
+                        check("sink", i == 9);
+                        Ok(())
+                    };
+                    run(workers, source, || check("scratch", true), work, sink)
+                }))
+                .unwrap_err();
+                assert_eq!(
+                    *panicked.downcast::<String>().unwrap(),
+                    format!("in {role}")
+                );
+            }
+        }
+    }
+}
