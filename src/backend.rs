@@ -74,7 +74,7 @@ impl Backend for Gpu {
         Gpu::download(self, device)
     }
 
-    fn table<'a>(&self, words: &'a [u32]) -> gpu::Table {
+    fn table(&self, words: &[u32]) -> gpu::Table {
         Gpu::table(self, words)
     }
 }

@@ -14,7 +14,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// True for a driver that computes on the CPU (llvmpipe, SwiftShader, WARP): its kernels give
+    /// True for a driver that computes on the CPU (llvmpipe, `SwiftShader`, WARP): its kernels give
     /// the same bytes, but the CPU lanes are faster.
     pub fn is_software(&self) -> bool {
         self.info.device_type == DeviceType::Cpu

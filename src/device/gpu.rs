@@ -5,14 +5,17 @@
 //! caller goes on with the CPU twins.
 
 use super::adapter::Found;
+use super::buffer::Pool;
 use super::shader::{Cut, Shader};
 use crate::{Error, Result};
 use bytemuck::Pod;
 use std::collections::HashMap;
-use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
+
+pub use super::buffer::{Arg, Buf, Table};
+pub use super::fault::{Fault, Options};
 
 /// Outputs hold this in every word until a kernel writes them, so that work left undone shows.
 pub const POISON: u32 = 0xDEAD_5EED;
@@ -20,59 +23,13 @@ pub const POISON: u32 = 0xDEAD_5EED;
 /// Threads in a workgroup. Every adapter allows 64, and it is a multiple of all subgroup sizes.
 const LANES: u32 = 64;
 /// A device that has not finished its work in this time is taken for hung.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Bytes of the buffer that outputs are poisoned from, a piece at a time.
 const POISON_BYTES: u64 = 1 << 20;
 /// Tables are uploaded in pieces of this size, so that staging memory stays small.
 const UPLOAD_BYTES: usize = 64 << 20;
 /// Bytes of the smallest buffer.
 const SMALLEST: u64 = 256;
-/// Buffers of one size that are kept for the next batch.
-const KEPT: usize = 16;
-
-/// What to change about a device, mostly for tests.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Use no binding larger than this many bytes, though the adapter allows more.
-    pub max_binding: Option<u64>,
-    /// Use no more workgroups than this in one dimension of a dispatch.
-    pub max_groups: Option<u32>,
-    /// Go wrong on purpose.
-    pub fault: Option<Fault>,
-}
-
-/// What goes wrong, and at which launch of a kernel (the first is 0).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The device is lost, as when a driver resets.
-    Lost(u32),
-    /// The driver refuses a command.
-    Refused(u32),
-    /// The device does not finish in time.
-    Hung(u32),
-}
-
-impl std::str::FromStr for Fault {
-    type Err = Error;
-
-    /// `lost@3`, `refused@3`, `hung@3`.
-    fn from_str(s: &str) -> Result<Fault> {
-        let wrong = || {
-            Error::usage(
-                format!("fault {s} is unknown"),
-                "Say lost@N, refused@N or hung@N, N counting launches from 0.",
-            )
-        };
-        let (kind, n) = s.split_once('@').ok_or_else(wrong)?;
-        let n = n.parse().map_err(|_| wrong())?;
-        match kind {
-            "lost" => Ok(Fault::Lost(n)),
-            "refused" => Ok(Fault::Refused(n)),
-            "hung" => Ok(Fault::Hung(n)),
-            _ => Err(wrong()),
-        }
-    }
-}
 
 /// An opened GPU. Dropping it frees the device.
 #[derive(Debug)]
@@ -101,7 +58,7 @@ type Key = (&'static str, Vec<(&'static str, i64)>, Vec<Cut>);
 
 #[derive(Debug)]
 struct Pipeline {
-    pipeline: wgpu::ComputePipeline,
+    compute: wgpu::ComputePipeline,
     args: wgpu::BindGroupLayout,
     tables: Option<wgpu::BindGroupLayout>,
 }
@@ -121,117 +78,8 @@ impl Trouble {
 }
 
 /// Locks; a panic elsewhere does not make plain data unusable.
-fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Buffers between uses, by usage and size, so that no batch allocates what the last one freed.
-#[derive(Debug, Default)]
-struct Pool(Mutex<HashMap<(wgpu::BufferUsages, u64), Vec<wgpu::Buffer>>>);
-
-impl Pool {
-    fn take(&self, usage: wgpu::BufferUsages, size: u64) -> Option<wgpu::Buffer> {
-        lock(&self.0).get_mut(&(usage, size))?.pop()
-    }
-
-    fn give(&self, buffer: wgpu::Buffer) {
-        let mut all = lock(&self.0);
-        let kept = all.entry((buffer.usage(), buffer.size())).or_default();
-        if kept.len() < KEPT {
-            kept.push(buffer);
-        }
-    }
-}
-
-/// `length` values of `T` on the device. Dropping it gives its memory to the next buffer.
-#[derive(Debug)]
-pub struct Buf<T> {
-    buffer: wgpu::Buffer,
-    length: usize,
-    pool: Arc<Pool>,
-    of: PhantomData<fn() -> T>,
-}
-
-impl<T> Drop for Buf<T> {
-    fn drop(&mut self) {
-        self.pool.give(self.buffer.clone());
-    }
-}
-
-impl<T> Buf<T> {
-    /// Number of values.
-    pub fn len(&self) -> usize {
-        self.length
-    }
-
-    /// True if it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    fn bytes(&self) -> u64 {
-        (self.length * size_of::<T>()) as u64
-    }
-
-    /// As an argument that every thread may read anywhere.
-    pub fn whole(&self) -> Arg<'_> {
-        Arg::Whole(&self.buffer, self.bytes())
-    }
-
-    /// As an argument of which job `i` reads its own `len() / jobs` values only.
-    pub fn each(&self) -> Arg<'_> {
-        Arg::Each(&self.buffer, self.bytes())
-    }
-
-    /// As an output of which job `i` writes its own `len() / jobs` values only. Poisoned first.
-    pub fn out(&self) -> Arg<'_> {
-        Arg::Out(&self.buffer, self.bytes())
-    }
-
-    /// As an output that any job may write, or add to atomically, anywhere. What it holds stays.
-    pub fn shared_out(&self) -> Arg<'_> {
-        Arg::SharedOut(&self.buffer, self.bytes())
-    }
-}
-
-/// A read-only table on the device, in as many pieces as bindings need.
-#[derive(Debug)]
-pub struct Table {
-    pieces: Vec<wgpu::Buffer>,
-    cut: Cut,
-}
-
-/// What is bound to a kernel's `@group(0)`, in order. See the methods of [`Buf`].
-#[derive(Clone, Copy, Debug)]
-pub enum Arg<'a> {
-    /// Read by all.
-    Whole(&'a wgpu::Buffer, u64),
-    /// Read by its job.
-    Each(&'a wgpu::Buffer, u64),
-    /// Written by its job.
-    Out(&'a wgpu::Buffer, u64),
-    /// Written by all.
-    SharedOut(&'a wgpu::Buffer, u64),
-    /// This many bytes of working memory a job; what they hold at first is undefined.
-    Scratch(u64),
-}
-
-impl Arg<'_> {
-    fn read_only(&self) -> bool {
-        matches!(self, Arg::Whole(..) | Arg::Each(..))
-    }
-
-    /// Bytes a job, for those arguments that are cut where the jobs are.
-    fn per_job(&self, jobs: u64) -> Option<u64> {
-        match *self {
-            Arg::Each(_, bytes) | Arg::Out(_, bytes) => {
-                assert_eq!(bytes % jobs, 0, "values are not a multiple of jobs");
-                Some(bytes / jobs)
-            }
-            Arg::Scratch(bytes) => Some(bytes),
-            Arg::Whole(..) | Arg::SharedOut(..) => None,
-        }
-    }
 }
 
 impl Gpu {
@@ -361,18 +209,16 @@ impl Gpu {
 
     /// Room for `length` values that a kernel will write.
     pub fn room<T: Pod>(&self, length: usize) -> Buf<T> {
-        Buf {
-            buffer: self.buffer(STORAGE, (length * size_of::<T>()) as u64),
-            length,
-            pool: self.pool.clone(),
-            of: PhantomData,
-        }
+        let buffer = self.buffer(STORAGE, (length * size_of::<T>()) as u64);
+        Buf::new(buffer, length, self.pool.clone())
     }
 
     /// Room for `length` values, all zero, for kernels that add to them.
     pub fn zeros<T: Pod>(&self, length: usize) -> Buf<T> {
         let buf = self.room(length);
-        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let mut encoder = self
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.clear_buffer(&buf.buffer, 0, None);
         self.submit(encoder);
         buf
@@ -430,7 +276,9 @@ impl Gpu {
                 _ => None,
             })
             .collect();
-        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let mut encoder = self
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for arg in args {
             if let Arg::Out(buffer, bytes) = *arg {
                 for from in (0..bytes).step_by(POISON_BYTES as usize) {
@@ -466,8 +314,8 @@ impl Gpu {
                 })
             });
             let args = self.bind(&pipeline.args, bindings);
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            pass.set_pipeline(&pipeline.pipeline);
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(&pipeline.compute);
             pass.set_bind_group(0, &args, &[]);
             if let Some(tables) = &tables {
                 pass.set_bind_group(1, tables, &[]);
@@ -490,7 +338,16 @@ impl Gpu {
             match self.read_back(device) {
                 Ok(values) if self.trouble.get().is_none() => return Ok(values),
                 Ok(_) => {}
-                Err(what) => self.trouble.set(what),
+                Err(what) => {
+                    // A lost device says so in its callback, which a poll runs: the better reason.
+                    let turn = lock(&self.turn);
+                    let _ = self.device.poll(wgpu::PollType::Wait {
+                        submission_index: None,
+                        timeout: Some(Duration::from_secs(1)),
+                    });
+                    drop(turn);
+                    self.trouble.set(what);
+                }
             }
         }
         self.trouble().map_or_else(|| Ok(Vec::new()), Err)
@@ -502,7 +359,9 @@ impl Gpu {
             wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             bytes,
         );
-        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let mut encoder = self
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let padded = bytes.next_multiple_of(4); // copies are made of words
         encoder.copy_buffer_to_buffer(&device.buffer, 0, &staging, 0, padded);
         let (done, mapped) = mpsc::channel();
@@ -515,7 +374,7 @@ impl Gpu {
             Ok(Err(e)) => return Err(format!("cannot read a result back: {e}")),
             Err(_) => return Err("did not give a result back".into()),
         }
-        let mut values = vec![T::zeroed(); device.length];
+        let mut values = vec![T::zeroed(); device.len()];
         {
             let view = staging
                 .get_mapped_range(0..padded)
@@ -545,7 +404,7 @@ impl Gpu {
                 wgpu::PollError::Timeout => {
                     format!("has not finished within {} s", PATIENCE.as_secs())
                 }
-                e => one_line(&e.to_string()),
+                e @ wgpu::PollError::WrongSubmissionIndex(..) => one_line(&e.to_string()),
             })
     }
 
@@ -556,7 +415,9 @@ impl Gpu {
             Some(Fault::Lost(n)) if n == launch => self.device.destroy(),
             Some(Fault::Refused(n)) if n == launch => {
                 // Copying beyond a buffer's end is an error that any driver layer reports.
-                let mut encoder = self.device.create_command_encoder(&Default::default());
+                let mut encoder = self
+                    .device
+                    .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
                 encoder.copy_buffer_to_buffer(
                     &self.poison,
                     POISON_BYTES,
@@ -682,8 +543,7 @@ impl Gpu {
             .device
             .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label: Some(shader.name),
-                bind_group_layouts: &[Some(&of_args), of_tables.as_ref()]
-                    [..1 + usize::from(of_tables.is_some())],
+                bind_group_layouts: &[Some(&of_args), of_tables.as_ref()],
                 immediate_size: 0,
             });
         let constants: Vec<(&str, f64)> = constants
@@ -692,7 +552,7 @@ impl Gpu {
             .chain([("LANES", i64::from(LANES))])
             .map(|(name, value)| (name, value as f64))
             .collect();
-        let pipeline = self
+        let compute = self
             .device
             .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(shader.name),
@@ -706,7 +566,7 @@ impl Gpu {
                 cache: None,
             });
         let made = Arc::new(Pipeline {
-            pipeline,
+            compute,
             args: of_args,
             tables: of_tables,
         });

@@ -2,6 +2,10 @@
 
 /// The adapters of this machine, and the choice among them.
 pub mod adapter;
+/// Typed buffers and tables on a GPU.
+pub mod buffer;
+/// Trouble made on purpose.
+pub mod fault;
 /// One GPU: typed buffers, tables, and one `run`.
 pub mod gpu;
 /// CPU lanes: safe loops compiled for the widest vectors that the machine has.
