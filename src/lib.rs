@@ -17,6 +17,8 @@ pub mod error;
 pub mod format;
 /// The packed genome, its contig table, and the seed index.
 pub mod genome;
+/// Panel reads with known variants, to try a pipeline against a truth.
+pub mod simulate;
 
 /// Reads in numbered batches, made of arrays.
 pub mod batch;

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 pub mod common;
 pub mod index;
+pub mod simulate;
 
 /// GPU-accelerated genomic sequence aligner whose results reach a therapy decision.
 ///
@@ -19,6 +20,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Index(index::Args),
+    Simulate(simulate::Args),
 }
 
 impl Cli {
@@ -26,6 +28,7 @@ impl Cli {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Index(args) => index::run(&args),
+            Command::Simulate(args) => simulate::run(&args),
         }
     }
 }

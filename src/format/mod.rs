@@ -1,7 +1,9 @@
 //! Bytes to domain and back. The only folder that counts from 1, and the only one that knows what
 //! a gzip member, a BAM record or a BED line looks like.
 
+pub mod bed;
 pub mod fasta;
 pub mod fastq;
 pub mod input;
 mod stream;
+pub mod output;

@@ -1,0 +1,98 @@
+//! Output files that get their name only when they are whole.
+
+use crate::{Error, Result};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// A file that is written under a temporary name (`.theralign-….tmp`) in the folder it will stand
+/// in. [`Output::finish`] gives it its name; dropped before that, it vanishes.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    file: BufWriter<tempfile::NamedTempFile>,
+}
+
+impl Output {
+    /// Opens a temporary file beside `path`.
+    pub fn create(path: &Path) -> Result<Output> {
+        let folder = path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let file = tempfile::Builder::new()
+            .prefix(".theralign-")
+            .suffix(".tmp")
+            .tempfile_in(folder)
+            .map_err(Error::io(path))?;
+        Ok(Output {
+            path: path.to_path_buf(),
+            file: BufWriter::with_capacity(1 << 20, file),
+        })
+    }
+
+    /// Where it will stand.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what is buffered and gives the file its name.
+    pub fn finish(self) -> Result<()> {
+        let file = self
+            .file
+            .into_inner()
+            .map_err(|e| Error::io(&self.path)(e.into_error()))?;
+        usual_permissions(file.as_file());
+        file.persist(&self.path)
+            .map_err(|e| Error::io(&self.path)(e.error))?;
+        Ok(())
+    }
+
+    /// Writes a whole file.
+    pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+        let mut out = Output::create(path)?;
+        out.write_all(bytes).map_err(Error::io(path))?;
+        out.finish()
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Temporary files are private; what stays should be as readable as other files.
+fn usual_permissions(file: &File) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let _ = file.set_permissions(std::fs::Permissions::from_mode(0o644));
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_its_name_only_when_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let mut out = Output::create(&path).unwrap();
+        out.write_all(b"abc").unwrap();
+        assert!(!path.exists());
+        drop(out);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        Output::write(&path, b"abc").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"abc");
+        let missing = Output::create(&folder.path().join("no/x")).unwrap_err();
+        assert!(missing.to_string().contains("must exist"), "{missing}");
+    }
+}
