@@ -5,5 +5,5 @@ pub mod bed;
 pub mod fasta;
 pub mod fastq;
 pub mod input;
-mod stream;
 pub mod output;
+mod stream;
