@@ -2,19 +2,17 @@
 //!
 //! The modules are declared in the order in which data flows through them; follow one read pair
 //! from FASTQ to report by opening them from top to bottom.
+// A blank line between modules keeps rustfmt from sorting them.
 
-/// The trait that every device fulfils, the two that do, and the choice between them.
-pub mod backend;
-/// The subcommands.
-pub mod cli;
-/// Adapters, buffers, shaders, CPU lanes; no biology.
-pub mod device;
-/// The words of the trade: positions, bases, qualities, CIGARs, variants. No files, threads or devices.
-pub mod domain;
 /// One error type: where, what, and what to do next.
 pub mod error;
+
+/// The words of the trade: positions, bases, qualities, CIGARs, variants. No files, threads or devices.
+pub mod domain;
+
 /// Bytes to domain and back; the only folder that counts from 1.
 pub mod format;
+
 /// The packed genome, its contig table, and the seed index.
 pub mod genome;
 /// Panel reads with known variants, to try a pipeline against a truth.
@@ -22,7 +20,20 @@ pub mod simulate;
 
 /// Reads in numbered batches, made of arrays.
 pub mod batch;
+
 /// Reader, workers, writer: bounded, and out in the order in.
 pub mod flow;
+
+/// Adapters, buffers, shaders, CPU lanes; no biology.
+pub mod device;
+
+/// The kernels: each with its definition and its fast CPU version, and a shader.
+pub mod kernel;
+
+/// The trait that every device fulfils, the two that do, and the choice between them.
+pub mod backend;
+
+/// The subcommands.
+pub mod cli;
 
 pub use error::{Error, Result};

@@ -139,6 +139,23 @@ macro_rules! lanes {
     };
 }
 
+/// Asks for the cache line of `table[index]`, which will be wanted soon. Out of range: does nothing.
+#[inline]
+#[allow(
+    unsafe_code,
+    reason = "the instruction takes a pointer; it reads nothing that the program sees"
+)]
+pub fn prefetch<T>(table: &[T], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(wanted) = table.get(index) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: the pointer is to a live element, and SSE is part of x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(wanted).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (table, index);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,6 +55,35 @@ pub fn get_code(words: &[u32], index: usize) -> u8 {
     (words[index / BASES_PER_WORD] >> (2 * (index % BASES_PER_WORD)) & 3) as u8
 }
 
+/// 32 bases from `index` on, the first in the lowest bits. Words past the end read as zero.
+#[inline]
+pub fn window(words: &[u32], index: usize) -> u64 {
+    let (word, shift) = (index / BASES_PER_WORD, 2 * (index % BASES_PER_WORD));
+    let at = |i: usize| u64::from(words.get(i).copied().unwrap_or(0));
+    let low = at(word) | at(word + 1) << 32;
+    low >> shift | at(word + 2) << 1 << (63 - shift)
+}
+
+/// Reverse complement of 16 packed bases.
+#[inline]
+pub fn reverse_complement_word(word: u32) -> u32 {
+    let bits = !word.reverse_bits(); // bases in the other order, each with its two bits swapped
+    (bits & 0x5555_5555) << 1 | bits >> 1 & 0x5555_5555
+}
+
+/// Packed reverse complement of the first `length` bases of `words`, into `out` (cleared first).
+pub fn reverse_complement_packed(words: &[u32], length: usize, out: &mut Vec<u32>) {
+    out.clear();
+    let mut end = length;
+    while end > 0 {
+        let taken = end.min(BASES_PER_WORD);
+        let word = window(words, end - taken) as u32;
+        // A short last piece sits in the low bits: its complement comes out in the high ones.
+        out.push(reverse_complement_word(word) >> (2 * (BASES_PER_WORD - taken)));
+        end -= taken;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +94,30 @@ mod tests {
             [b'A', b'c', b'G', b't', b'N', b'R', b'-'].map(code_of),
             [0, 1, 2, 3, 4, 4, 4]
         );
+    }
+
+    #[test]
+    fn packed_reverse_complement_equals_the_letters() {
+        let letters: Vec<u8> = (0..70u32)
+            .map(|i| b"ACGT"[(i * i / 3 % 4) as usize])
+            .collect();
+        for length in [0, 1, 15, 16, 17, 32, 33, 64, 70] {
+            let mut words = vec![0u32; words_for(length)];
+            for (i, &b) in letters[..length].iter().enumerate() {
+                words[i / 16] |= u32::from(code_of(b)) << (2 * (i % 16));
+            }
+            let mut reverse = Vec::new();
+            reverse_complement_packed(&words, length, &mut reverse);
+            let spelt: Vec<u8> = (0..length)
+                .map(|i| LETTERS[get_code(&reverse, i) as usize])
+                .collect();
+            assert_eq!(spelt, reverse_complement(&letters[..length]), "{length}");
+            for at in 0..length {
+                let there = window(&words, at);
+                let n = (length - at).min(32);
+                assert!((0..n).all(|i| (there >> (2 * i) & 3) as u8 == get_code(&words, at + i)));
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,314 @@
+//! `candidate`: where each read may lie, from its seeds' places, each pair's mates together.
+//!
+//! One job per template. A place of a seed puts the read's first aligned base at a *diagonal* of the
+//! packed genome, on one strand. Places on near diagonals make a cluster; a cluster is a candidate
+//! when enough seeds speak for it, or when the mate has one that would make a pair with it.
+//!
+//! 1. Seeds of few places only: the largest power of two `t` such that all seeds with at most `t`
+//!    places have [`MAX_HITS`] places or fewer together, and `t <= MAX_OCCURRENCES`.
+//! 2. Clusters: places in the order of (strand, diagonal, offset); a step of more than
+//!    [`CLUSTER_GAP`] between neighbours ends one. Votes: different seeds in it. Its main diagonal is
+//!    the one with most places, the lowest of several.
+//! 3. Partner: the most votes of a cluster of the mate, on the other strand, such that the outer
+//!    distance of the two lies in the pair window.
+//! 4. Kept: clusters with a quarter of the votes of the read's best or more, and those with a partner
+//!    if they and the partner have a quarter of the read's best sum; then the [`MAX_CANDIDATES`]
+//!    of most votes and partner's votes together. Ties: more votes, then a hash of diagonal
+//!    and read (so that of many equal copies any can win, but the same each time), then the diagonal.
+
+use super::seed::{REVERSE, Reads, Seed};
+use crate::genome::syncmer::{K, hash_kmer};
+use bytemuck::{Pod, Zeroable};
+use std::cmp::Reverse;
+
+/// Most places looked at for a read.
+pub const MAX_HITS: u32 = 512;
+/// Seeds with more places than this are not looked at; a power of two.
+pub const MAX_OCCURRENCES: u32 = 256;
+/// Widest step between neighbouring diagonals of a cluster, bases.
+pub const CLUSTER_GAP: u32 = 64;
+/// Most candidates of a read.
+pub const MAX_CANDIDATES: usize = 8;
+
+/// Where a read may lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Candidate {
+    /// Rank of the read in the batch.
+    pub read: u32,
+    /// Packed-genome position of the first base of the read (reverse-complemented if `reverse`) if
+    /// it lay there without gaps: the main diagonal.
+    pub diagonal: u32,
+    /// Bit 31: on the reverse strand. Bits 0–7: votes. Bits 8–15: the partner's votes.
+    pub votes: u32,
+    /// Bases of the aligned read that seeds on the main diagonal span: first, and end in the upper half.
+    pub seeded: u32,
+    /// How far the cluster reaches below the main diagonal, and above it in the upper half.
+    pub spread: u32,
+}
+
+impl Candidate {
+    /// On the reverse strand?
+    pub fn is_reverse(self) -> bool {
+        self.votes & REVERSE != 0
+    }
+
+    /// Different seeds that speak for it.
+    pub fn own_votes(self) -> u32 {
+        self.votes & 0xff
+    }
+
+    /// Votes of the best cluster of the mate that would make a pair with it.
+    pub fn partner_votes(self) -> u32 {
+        self.votes >> 8 & 0xff
+    }
+}
+
+/// What a read's seeds looked like, for its mapping quality.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Summary {
+    /// Lists of places (one per seed and strand).
+    pub lists: u32,
+    /// Lists left out because they are too long.
+    pub skipped: u32,
+}
+
+/// How far apart the ends of a pair may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct PairWindow {
+    /// 1 if reads 2t and 2t + 1 are mates, else 0.
+    pub paired: u32,
+    /// Most bases from the forward read's first base to the reverse read's last.
+    pub longest: u32,
+}
+
+/// A cluster of places of one read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Cluster {
+    reverse: bool,
+    diagonal: u32,
+    votes: u32,
+    partner: u32,
+    seeded: (u32, u32),
+    low: u32,
+    high: u32,
+}
+
+/// What the kernel finds in a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Read by read, best first; a read may have none.
+    pub candidates: Vec<Candidate>,
+    /// One per read.
+    pub summaries: Vec<Summary>,
+}
+
+/// Working memory, so that nothing is allocated per read.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    hits: Vec<u64>,
+    clusters: [Vec<Cluster>; 2],
+}
+
+/// The reads of template `t`.
+fn reads_of(t: usize, window: PairWindow) -> std::ops::Range<usize> {
+    if window.paired == 1 {
+        2 * t..2 * t + 2
+    } else {
+        t..t + 1
+    }
+}
+
+/// The definition: appends the candidates of template `t`'s reads, read by read, best first, and a
+/// summary for each of its reads. `seed_ends[r]` is where read `r`'s list in `seeds` ends.
+pub fn plain(
+    reads: Reads,
+    t: usize,
+    (seeds, seed_ends): (&[Seed], &[u32]),
+    positions: &[u32],
+    window: PairWindow,
+    scratch: &mut Scratch,
+    out: &mut Found,
+) {
+    let range = reads_of(t, window);
+    let length = |r: usize| reads.spans[r].len;
+    let Scratch { hits, clusters } = scratch;
+    for (r, clusters) in range.clone().zip(clusters.iter_mut()) {
+        let from = if r == 0 { 0 } else { seed_ends[r - 1] as usize };
+        let list = &seeds[from..seed_ends[r] as usize];
+        out.summaries
+            .push(cluster(list, length(r), positions, hits, clusters));
+    }
+    let [first, second] = clusters;
+    if window.paired == 1 {
+        let (a, b) = (length(range.start), length(range.start + 1));
+        find_partners(first, a, second, b, window.longest);
+        find_partners(second, b, first, a, window.longest);
+    }
+    for (r, clusters) in range.zip([first, second]) {
+        let salt = reads.codes(r).first().copied().unwrap_or(0);
+        keep(r as u32, salt, clusters, &mut out.candidates);
+    }
+}
+
+/// All templates of a batch. The seed kernel has prefetched the places, so that what remains is
+/// small sorts, for which the definition is already the fast way.
+pub fn on_cpu(
+    reads: Reads,
+    seeds: (&[Seed], &[u32]),
+    positions: &[u32],
+    window: PairWindow,
+    scratch: &mut Scratch,
+    out: &mut Found,
+) {
+    out.candidates.clear();
+    out.summaries.clear();
+    let templates = reads.spans.len() / (1 + window.paired as usize);
+    for t in 0..templates {
+        plain(reads, t, seeds, positions, window, scratch, out);
+    }
+}
+
+/// The longest list that is looked at, and the summary.
+fn choose_lists(seeds: &[Seed]) -> (u32, Summary) {
+    let mut limit = 0;
+    let mut step = 1;
+    while step <= MAX_OCCURRENCES {
+        let total = seeds
+            .iter()
+            .filter(|s| s.count <= step)
+            .map(|s| s.count)
+            .sum::<u32>();
+        if total > MAX_HITS {
+            break;
+        }
+        limit = step;
+        step *= 2;
+    }
+    let skipped = seeds.iter().filter(|s| s.count > limit).count() as u32;
+    (
+        limit,
+        Summary {
+            lists: seeds.len() as u32,
+            skipped,
+        },
+    )
+}
+
+/// Steps 1 and 2 for one read: its clusters, by strand and diagonal.
+fn cluster(
+    seeds: &[Seed],
+    length: u32,
+    positions: &[u32],
+    hits: &mut Vec<u64>,
+    out: &mut Vec<Cluster>,
+) -> Summary {
+    let (limit, summary) = choose_lists(seeds);
+    hits.clear();
+    out.clear();
+    for s in seeds.iter().filter(|s| s.count <= limit) {
+        // First base of the k-mer in the read as aligned.
+        let offset = if s.is_reverse() {
+            length - K as u32 - s.offset()
+        } else {
+            s.offset()
+        };
+        // Strand above diagonal above offset above rank: one number orders all four.
+        let low = u64::from(s.is_reverse()) << 55 | u64::from(offset) << 7 | u64::from(s.rank());
+        for &at in &positions[s.start as usize..(s.start + s.count) as usize] {
+            hits.push(low | u64::from(at - offset) << 23);
+        }
+    }
+    hits.sort_unstable();
+    let line_of = |h: u64| h >> 23; // strand and diagonal
+    let diagonal_of = |h: u64| (h >> 23) as u32;
+    let offset_of = |h: u64| (h >> 7) as u32 & 0xffff;
+    for group in hits.chunk_by(|&a, &b| line_of(b) - line_of(a) <= u64::from(CLUSTER_GAP)) {
+        let mut voters = 0u128;
+        for h in group {
+            voters |= 1 << (h & 0x7f);
+        }
+        let mut best: &[u64] = &[];
+        for line in group.chunk_by(|&a, &b| line_of(a) == line_of(b)) {
+            if line.len() > best.len() {
+                best = line;
+            }
+        }
+        let diagonal = diagonal_of(best[0]);
+        out.push(Cluster {
+            reverse: group[0] >> 55 != 0,
+            diagonal,
+            votes: voters.count_ones(),
+            partner: 0,
+            seeded: (
+                offset_of(best[0]),
+                offset_of(best[best.len() - 1]) + K as u32,
+            ),
+            low: diagonal - diagonal_of(group[0]),
+            high: diagonal_of(group[group.len() - 1]) - diagonal,
+        });
+    }
+    summary
+}
+
+/// Step 3: for each cluster the most votes of one of the mate's that would make a pair with it.
+///
+/// With the forward read at `f` and the reverse read at `r`, the outer distance is `r + length of
+/// the reverse read - f`; it must lie in `1..=longest`, so that short fragments whose reads run
+/// through each other still pair.
+fn find_partners(
+    own: &mut [Cluster],
+    own_length: u32,
+    mate: &[Cluster],
+    mate_length: u32,
+    longest: u32,
+) {
+    let turn = mate.partition_point(|m| !m.reverse);
+    let (forward, reverse) = mate.split_at(turn);
+    for c in own {
+        // Diagonals from..to of the mate's clusters on the other strand.
+        let (others, from, to) = if c.reverse {
+            let end = c.diagonal + own_length;
+            (forward, end.saturating_sub(longest), end)
+        } else {
+            let end = c.diagonal + 1;
+            (
+                reverse,
+                end.saturating_sub(mate_length),
+                (c.diagonal + longest + 1).saturating_sub(mate_length),
+            )
+        };
+        let first = others.partition_point(|m| m.diagonal < from);
+        let near = others[first..].iter().take_while(|m| m.diagonal < to);
+        c.partner = near.map(|m| m.votes).max().unwrap_or(0);
+    }
+}
+
+/// Step 4: appends the read's candidates, best first.
+fn keep(read: u32, salt: u32, clusters: &mut Vec<Cluster>, out: &mut Vec<Candidate>) {
+    let best = clusters.iter().map(|c| c.votes).max().unwrap_or(0);
+    let paired = clusters.iter().filter(|c| c.partner > 0);
+    let best_sum = paired.map(|c| c.votes + c.partner).max().unwrap_or(0);
+    clusters.retain(|c| {
+        4 * c.votes >= best || c.partner > 0 && 4 * (c.votes + c.partner) >= best_sum.max(best)
+    });
+    clusters.sort_unstable_by_key(|c| {
+        let sum = c.votes + c.partner;
+        (
+            Reverse(sum),
+            Reverse(c.votes),
+            hash_kmer(c.diagonal, salt),
+            c.diagonal,
+            c.reverse,
+        )
+    });
+    out.extend(clusters.iter().take(MAX_CANDIDATES).map(|c| Candidate {
+        read,
+        diagonal: c.diagonal,
+        votes: c.votes | c.partner << 8 | if c.reverse { REVERSE } else { 0 },
+        seeded: c.seeded.0 | c.seeded.1 << 16,
+        spread: c.low | c.high << 16,
+    }));
+}

@@ -1,0 +1,684 @@
+//! `extend`: aligns each read at each of its candidates.
+//!
+//! Jobs are [`Candidate`]s, those of a read next to each other. Three steps:
+//!
+//! 1. `verify`: the best stretch of the main diagonal, without gaps. It *suffices* when it is the
+//!    whole read, and no gap could score more: two gaps cost at least what three mismatches between
+//!    seeds of the same diagonal do, one gap more than one mismatch at an end.
+//! 2. `select`: where it does not suffice, and the candidate could still matter (its ungapped score
+//!    is within [`Scoring::reach`] of the read's best, or it has half of the read's best votes),
+//! 3. `align`: banded local alignment with affine gaps and a bonus for reaching either end of the
+//!    read, with traceback.
+//!
+//! Scores are bwa's: match 1, mismatch 4, gap 6 + 1 a base, 5 for not clipping; a base of the read
+//! that is no ACGT costs 1 wherever it stands.
+
+use super::candidate::Candidate;
+use super::seed::Reads;
+use crate::device::lanes::prefetch;
+use crate::domain::bases::{get_code, reverse_complement_packed, window};
+use crate::lanes;
+use bytemuck::{Pod, Zeroable};
+
+/// Diagonals in a band.
+pub const BAND: usize = 64;
+/// Most runs of an alignment's CIGAR; a longer one is no alignment.
+pub const MAX_RUNS: usize = 24;
+/// Longest read that is aligned.
+pub const MAX_READ: usize = 1000;
+/// Less than any score: what cannot be reached.
+const NEVER: i16 = -16384;
+/// How far the band's middle may leave the main diagonal, so that the diagonal stays well inside.
+const MAX_SHIFT: i32 = BAND as i32 / 2 - 4;
+
+/// What alignments are scored with. All costs are given as positive numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Scoring {
+    /// Two equal bases.
+    pub matched: i32,
+    /// Two different bases.
+    pub mismatch: i32,
+    /// A base of the read that is no ACGT.
+    pub unknown: i32,
+    /// First base of a gap (opening included).
+    pub gap_first: i32,
+    /// Each further base.
+    pub gap_next: i32,
+    /// Reaching an end of the read, each.
+    pub end_bonus: i32,
+    /// A candidate whose ungapped score is further than this below the read's best is not aligned.
+    pub reach: i32,
+}
+
+impl Default for Scoring {
+    fn default() -> Scoring {
+        Scoring {
+            matched: 1,
+            mismatch: 4,
+            unknown: 1,
+            gap_first: 7,
+            gap_next: 1,
+            end_bonus: 5,
+            reach: 40,
+        }
+    }
+}
+
+/// An alignment of a read at a candidate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Extension {
+    /// With end bonuses; 0 or less: none.
+    pub score: i32,
+    /// Packed-genome position of the first aligned base.
+    pub start: u32,
+    /// Aligned bases of the read as aligned: first, and end in the upper half.
+    pub span: u32,
+    /// Number of runs in its slot; 0 for one run of `M`.
+    pub runs: u32,
+    /// Rank among the jobs that were aligned with gaps: its runs begin at `slot * MAX_RUNS`.
+    pub slot: u32,
+}
+
+impl Extension {
+    /// First aligned base of the read as aligned.
+    pub fn read_start(self) -> u32 {
+        self.span & 0xffff
+    }
+
+    /// End of the aligned bases of the read as aligned.
+    pub fn read_end(self) -> u32 {
+        self.span >> 16
+    }
+}
+
+/// What the kernel makes of a batch's jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extended {
+    /// One per job.
+    pub extensions: Vec<Extension>,
+    /// Slots of [`MAX_RUNS`] words; those behind a slot's runs are 0.
+    pub runs: Vec<u32>,
+}
+
+impl Extended {
+    /// The runs of an extension that has any.
+    pub fn runs_of(&self, e: &Extension) -> &[u32] {
+        &self.runs[e.slot as usize * MAX_RUNS..][..e.runs as usize]
+    }
+}
+
+/// Runs as the kernel writes them: length in the upper 28 bits, BAM's code in the lower 4.
+pub const RUN_MATCH: u32 = 0;
+/// In the read only.
+pub const RUN_INSERTION: u32 = 1;
+/// In the reference only.
+pub const RUN_DELETION: u32 = 2;
+
+/// Codes of a read as aligned at a job: 0–3, or 4 where it is no ACGT.
+fn aligned_codes(reads: Reads, job: &Candidate, out: &mut Vec<u8>) {
+    let r = job.read as usize;
+    let (codes, mask) = (reads.codes(r), reads.mask(r));
+    let code = |i: usize| {
+        if get_code(mask, i) != 0 {
+            4
+        } else {
+            get_code(codes, i)
+        }
+    };
+    out.clear();
+    let length = reads.spans[r].len as usize;
+    if job.is_reverse() {
+        out.extend(
+            (0..length)
+                .rev()
+                .map(|i| if code(i) == 4 { 4 } else { 3 - code(i) }),
+        );
+    } else {
+        out.extend((0..length).map(code));
+    }
+}
+
+/// Step 1's running state: the best stretch so far and the one under way, over the mismatches.
+struct Stretch {
+    best: (i32, u32, u32),
+    score: i32,
+    start: u32,
+    last: u32,
+    /// Mismatches before the seeds, between, behind.
+    counts: [u32; 3],
+}
+
+impl Stretch {
+    fn new(s: &Scoring) -> Stretch {
+        Stretch {
+            best: (0, 0, 0),
+            score: s.end_bonus,
+            start: 0,
+            last: 0,
+            counts: [0; 3],
+        }
+    }
+
+    /// A mismatch (or unknown base) at `at`.
+    fn mismatch(&mut self, at: u32, unknown: bool, seeded: (u32, u32), s: &Scoring) {
+        self.score += (at - self.last) as i32 * s.matched;
+        if self.score > self.best.0 {
+            self.best = (self.score, self.start, at);
+        }
+        self.score -= if unknown { s.unknown } else { s.mismatch };
+        if self.score <= 0 {
+            self.score = 0;
+            self.start = at + 1;
+        }
+        self.last = at + 1;
+        if !unknown {
+            self.counts[usize::from(at >= seeded.0) + usize::from(at >= seeded.1)] += 1;
+        }
+    }
+
+    /// The verdict: the best stretch, and whether it suffices.
+    fn finish(mut self, length: u32, s: &Scoring) -> ((i32, u32, u32), bool) {
+        self.score += (length - self.last) as i32 * s.matched + s.end_bonus;
+        if length > 0 && self.start < length && self.score >= self.best.0 {
+            self.best = (self.score, self.start, length);
+        }
+        let [before, between, behind] = self.counts;
+        let whole = self.best.1 == 0 && self.best.2 == length;
+        (
+            self.best,
+            whole && before <= 1 && between <= 3 && behind <= 1,
+        )
+    }
+}
+
+fn seeded(job: &Candidate) -> (u32, u32) {
+    (job.seeded & 0xffff, job.seeded >> 16)
+}
+
+/// Step 1, the definition: base by base.
+fn verify_plain(
+    genome: &[u32],
+    codes: &[u8],
+    job: &Candidate,
+    s: &Scoring,
+) -> ((i32, u32, u32), bool) {
+    let mut stretch = Stretch::new(s);
+    for (i, &c) in codes.iter().enumerate() {
+        if c != get_code(genome, job.diagonal as usize + i) {
+            stretch.mismatch(i as u32, c == 4, seeded(job), s);
+        }
+    }
+    stretch.finish(codes.len() as u32, s)
+}
+
+/// Step 1, 32 bases at a time. `codes` and `mask` are packed, as aligned.
+fn verify_packed(
+    genome: &[u32],
+    (codes, mask, length): (&[u32], &[u32], u32),
+    job: &Candidate,
+    s: &Scoring,
+) -> ((i32, u32, u32), bool) {
+    const LOW: u64 = 0x5555_5555_5555_5555;
+    let mut stretch = Stretch::new(s);
+    let pair = |words: &[u32], w: usize| {
+        u64::from(words[w]) | u64::from(words.get(w + 1).copied().unwrap_or(0)) << 32
+    };
+    for w in (0..codes.len()).step_by(2) {
+        let at = w as u32 * 16;
+        let difference = pair(codes, w) ^ window(genome, (job.diagonal + at) as usize);
+        let unknown = pair(mask, w);
+        let mut bits = (difference | difference >> 1) & LOW | unknown;
+        let left = length - at;
+        if left < 32 {
+            bits &= (1 << (2 * left)) - 1;
+        }
+        while bits != 0 {
+            let low = bits.trailing_zeros();
+            stretch.mismatch(at + low / 2, unknown >> low & 1 == 1, seeded(job), s);
+            bits &= bits - 1;
+        }
+    }
+    stretch.finish(length, s)
+}
+
+/// Step 2: must this job of a read, whose jobs' ungapped scores and votes peak at `best`, be aligned with gaps?
+fn selected(job: &Candidate, score: i32, suffices: bool, best: (i32, u32), s: &Scoring) -> bool {
+    !suffices && (score + s.reach >= best.0 || 2 * job.own_votes() >= best.1)
+}
+
+/// First diagonal of a job's band.
+fn band_start(job: &Candidate) -> u32 {
+    let (low, high) = ((job.spread & 0xffff) as i32, (job.spread >> 16) as i32);
+    let shift = ((high - low) / 2).clamp(-MAX_SHIFT, MAX_SHIFT);
+    job.diagonal.wrapping_add_signed(shift - BAND as i32 / 2)
+}
+
+/// Where a cell's score comes from: bits 0–1 of its traceback code.
+const FROM_DIAGONAL: u8 = 0;
+const FROM_START: u8 = 1;
+const FROM_DELETION: u8 = 2;
+const FROM_INSERTION: u8 = 3;
+/// A deletion ending here was opened here.
+const DELETION_OPENS: u8 = 4;
+/// An insertion ending here was opened here.
+const INSERTION_OPENS: u8 = 8;
+
+/// Step 3, the definition: the best local alignment in the band, and its runs.
+///
+/// Cell (i, k) aligns base `i` of the read with base `first + i + k` of the genome. Ties: a match
+/// over a deletion over an insertion (so that gaps lie leftmost); starting afresh over going on
+/// from a score of 0; opening a gap over lengthening one; the end of the read over an earlier end,
+/// then the earlier row, then the lower diagonal.
+fn align_plain(genome: &[u32], codes: &[u8], first: u32, s: &Scoring) -> (Extension, Vec<u32>) {
+    let (gap_first, gap_next) = (s.gap_first, s.gap_next);
+    let never = i32::from(NEVER);
+    let mut trace = vec![[0u8; BAND]; codes.len()];
+    let mut above = [never; BAND]; // H of the row above
+    let mut inserted = [never; BAND + 1]; // best that ends in an insertion, of the row above
+    let mut best = (0, 0, 0);
+    for (i, &c) in codes.iter().enumerate() {
+        let (mut left, mut deleted) = (never, never);
+        let last = i + 1 == codes.len();
+        let mut row_best = (never, 0);
+        let mut row = [never; BAND];
+        for k in 0..BAND {
+            let equal = c == get_code(genome, first as usize + i + k);
+            let score = if equal {
+                s.matched
+            } else if c == 4 {
+                -s.unknown
+            } else {
+                -s.mismatch
+            };
+            let from = if i == 0 { s.end_bonus } else { above[k].max(0) };
+            let matched = from + score;
+            let fresh = i == 0 || above[k] <= 0;
+            let (open, longer) = (left - gap_first, deleted - gap_next);
+            deleted = open.max(longer);
+            let deletion_opens = open >= longer;
+            let above_right = if k + 1 < BAND { above[k + 1] } else { never };
+            let (open, longer) = (above_right - gap_first, inserted[k + 1] - gap_next);
+            inserted[k] = open.max(longer);
+            let insertion_opens = open >= longer;
+            let h = matched.max(deleted).max(inserted[k]);
+            let origin = if matched == h {
+                if fresh { FROM_START } else { FROM_DIAGONAL }
+            } else if deleted == h {
+                FROM_DELETION
+            } else {
+                FROM_INSERTION
+            };
+            trace[i][k] = origin
+                | if deletion_opens { DELETION_OPENS } else { 0 }
+                | if insertion_opens { INSERTION_OPENS } else { 0 };
+            if h > row_best.0 {
+                row_best = (h, k);
+            }
+            left = h;
+            row[k] = h;
+        }
+        above = row;
+        let score = row_best.0 + if last { s.end_bonus } else { 0 };
+        if score > best.0 || last && score == best.0 {
+            best = (score, i, row_best.1);
+        }
+    }
+    trace_back(best, first, |i, k| trace[i][k])
+}
+
+/// Follows the codes back from the best cell.
+fn trace_back(
+    best: (i32, usize, usize),
+    first: u32,
+    code: impl Fn(usize, usize) -> u8,
+) -> (Extension, Vec<u32>) {
+    let (score, mut i, mut k) = best;
+    if score <= 0 {
+        return (Extension::default(), Vec::new());
+    }
+    let end = i as u32 + 1;
+    let mut runs: Vec<u32> = Vec::new();
+    let mut push = |op: u32| match runs.last_mut() {
+        Some(run) if *run & 15 == op => *run += 16,
+        _ => runs.push(16 | op),
+    };
+    loop {
+        let c = code(i, k);
+        match c & 3 {
+            FROM_DIAGONAL => {
+                push(RUN_MATCH);
+                i -= 1;
+            }
+            FROM_START => {
+                push(RUN_MATCH);
+                break;
+            }
+            FROM_DELETION => loop {
+                push(RUN_DELETION);
+                let opens = code(i, k) & DELETION_OPENS != 0;
+                k -= 1;
+                if opens {
+                    break;
+                }
+            },
+            _ => loop {
+                push(RUN_INSERTION);
+                let opens = code(i, k) & INSERTION_OPENS != 0;
+                i -= 1;
+                k += 1;
+                if opens {
+                    break;
+                }
+            },
+        }
+    }
+    if runs.len() > MAX_RUNS {
+        return (Extension::default(), Vec::new());
+    }
+    runs.reverse();
+    let extension = Extension {
+        score,
+        start: first + (i + k) as u32,
+        span: i as u32 | end << 16,
+        runs: runs.len() as u32,
+        slot: 0,
+    };
+    (extension, runs)
+}
+
+/// The definition: aligns the jobs of one read, appending an [`Extension`] each, and a slot of
+/// [`MAX_RUNS`] words for each that was aligned with gaps. Words of a slot behind its runs are 0.
+pub fn plain(genome: &[u32], reads: Reads, jobs: &[Candidate], s: &Scoring, out: &mut Extended) {
+    let Extended {
+        extensions: out,
+        runs,
+    } = out;
+    let mut codes = Vec::new();
+    let mut ungapped = Vec::new();
+    for job in jobs {
+        aligned_codes(reads, job, &mut codes);
+        ungapped.push(verify_plain(genome, &codes, job, s));
+    }
+    let best_score = ungapped.iter().map(|u| u.0.0).max().unwrap_or(0);
+    let best_votes = jobs.iter().map(|j| j.own_votes()).max().unwrap_or(0);
+    for (job, &(stretch, suffices)) in jobs.iter().zip(&ungapped) {
+        if selected(job, stretch.0, suffices, (best_score, best_votes), s) {
+            aligned_codes(reads, job, &mut codes);
+            let (mut extension, path) = align_plain(genome, &codes, band_start(job), s);
+            extension.slot = (runs.len() / MAX_RUNS) as u32;
+            out.push(extension);
+            runs.extend(&path);
+            runs.resize((extension.slot as usize + 1) * MAX_RUNS, 0);
+        } else {
+            out.push(from_stretch(job, stretch));
+        }
+    }
+}
+
+fn from_stretch(job: &Candidate, (score, start, end): (i32, u32, u32)) -> Extension {
+    Extension {
+        score,
+        start: job.diagonal + start,
+        span: start | end << 16,
+        runs: 0,
+        slot: 0,
+    }
+}
+
+/// Working memory of [`on_cpu`].
+#[derive(Debug, Default)]
+pub struct Scratch {
+    reverse: Vec<u32>,
+    reverse_mask: Vec<u32>,
+    verdicts: Vec<bool>,
+    chosen: Vec<u32>,
+    codes: Vec<u8>,
+    lanes: Lanes,
+}
+
+/// Jobs whose stretch of the genome is on its way while one is looked at.
+const AHEAD: usize = 8;
+
+/// All jobs of a batch.
+pub fn on_cpu(
+    genome: &[u32],
+    reads: Reads,
+    jobs: &[Candidate],
+    s: &Scoring,
+    scratch: &mut Scratch,
+    out: &mut Extended,
+) {
+    let Extended {
+        extensions: out,
+        runs,
+    } = out;
+    out.clear();
+    runs.clear();
+    scratch.verdicts.clear();
+    scratch.chosen.clear();
+    for (j, job) in jobs.iter().enumerate() {
+        if let Some(next) = jobs.get(j + AHEAD) {
+            prefetch(genome, next.diagonal as usize / 16);
+        }
+        let r = job.read as usize;
+        let length = reads.spans[r].len;
+        let (codes, mask) = (reads.codes(r), reads.mask(r));
+        let (stretch, suffices) = if job.is_reverse() {
+            reverse_complement_packed(codes, length as usize, &mut scratch.reverse);
+            reverse_mask(mask, length as usize, &mut scratch.reverse_mask);
+            verify_packed(
+                genome,
+                (&scratch.reverse, &scratch.reverse_mask, length),
+                job,
+                s,
+            )
+        } else {
+            verify_packed(genome, (codes, mask, length), job, s)
+        };
+        out.push(from_stretch(job, stretch));
+        scratch.verdicts.push(suffices);
+    }
+    let mut from = 0;
+    for group in jobs.chunk_by(|a, b| a.read == b.read) {
+        let to = from + group.len();
+        let best_score = out[from..to].iter().map(|e| e.score).max().unwrap_or(0);
+        let best_votes = group.iter().map(|j| j.own_votes()).max().unwrap_or(0);
+        for (j, job) in (from..to).zip(group) {
+            if selected(
+                job,
+                out[j].score,
+                scratch.verdicts[j],
+                (best_score, best_votes),
+                s,
+            ) {
+                scratch.chosen.push(j as u32);
+            }
+        }
+        from = to;
+    }
+    runs.resize(scratch.chosen.len() * MAX_RUNS, 0);
+    let Scratch {
+        chosen,
+        codes,
+        lanes,
+        ..
+    } = scratch;
+    lanes.width = lane_count();
+    for (slots, group) in chosen.chunks(lanes.width).enumerate() {
+        lanes.load(genome, reads, jobs, group, codes);
+        fill(lanes, s);
+        for (lane, &j) in group.iter().enumerate() {
+            let slot = slots * lanes.width + lane;
+            let (mut extension, path) = lanes.result(lane);
+            extension.slot = slot as u32;
+            out[j as usize] = extension;
+            runs[slot * MAX_RUNS..][..path.len()].copy_from_slice(&path);
+        }
+    }
+}
+
+/// A mask as the reverse complement has it.
+fn reverse_mask(mask: &[u32], length: usize, out: &mut Vec<u32>) {
+    if mask.iter().all(|&m| m == 0) {
+        out.clear();
+        out.resize(mask.len(), 0);
+        return;
+    }
+    // Complementing turns 01 to 10 and 00 to 11: undo it.
+    reverse_complement_packed(mask, length, out);
+    for (w, m) in out.iter_mut().enumerate() {
+        let bases = (length - w * 16).min(16);
+        let used = if bases == 16 {
+            u32::MAX
+        } else {
+            (1 << (2 * bases)) - 1
+        };
+        *m = !*m & used;
+    }
+}
+
+/// As many alignments as there are lanes, filled in step. Arrays of lanes are flat: row by row, a
+/// lane after the other.
+#[derive(Debug, Default)]
+struct Lanes {
+    /// Lanes in use of `width`.
+    count: usize,
+    width: usize,
+    first: Vec<u32>,
+    lengths: Vec<i16>,
+    longest: usize,
+    /// Read codes; 4 behind a read's end.
+    read: Vec<i16>,
+    /// Genome codes from each lane's first diagonal on.
+    genome: Vec<i16>,
+    trace: Vec<u8>,
+    /// Score, row and diagonal of each lane's best cell.
+    best: [Vec<i16>; 3],
+}
+
+impl Lanes {
+    fn load(
+        &mut self,
+        genome: &[u32],
+        reads: Reads,
+        jobs: &[Candidate],
+        group: &[u32],
+        codes: &mut Vec<u8>,
+    ) {
+        let width = self.width;
+        self.count = group.len();
+        let length = |j: &u32| reads.spans[jobs[*j as usize].read as usize].len as usize;
+        self.longest = group.iter().map(length).max().unwrap_or(0);
+        self.first.clear();
+        self.lengths.clear();
+        self.lengths.resize(width, 0);
+        self.read.clear();
+        self.read.resize(self.longest * width, 4);
+        self.genome.clear();
+        self.genome.resize((self.longest + BAND) * width, 0);
+        for (lane, &j) in group.iter().enumerate() {
+            let job = &jobs[j as usize];
+            aligned_codes(reads, job, codes);
+            self.lengths[lane] = codes.len() as i16;
+            for (row, &c) in self.read.chunks_exact_mut(width).zip(codes.iter()) {
+                row[lane] = i16::from(c);
+            }
+            let first = band_start(job);
+            self.first.push(first);
+            for (w, rows) in self.genome.chunks_mut(32 * width).enumerate() {
+                let mut bases = window(genome, first as usize + 32 * w);
+                for row in rows.chunks_exact_mut(width) {
+                    row[lane] = (bases & 3) as i16;
+                    bases >>= 2;
+                }
+            }
+        }
+        self.trace.resize(self.longest * BAND * width, 0);
+        for best in &mut self.best {
+            best.clear();
+            best.resize(width, 0);
+        }
+    }
+
+    fn result(&self, lane: usize) -> (Extension, Vec<u32>) {
+        let [score, i, k] = [0, 1, 2].map(|b| self.best[b][lane]);
+        let code = |i: usize, k: usize| self.trace[(i * BAND + k) * self.width + lane];
+        trace_back(
+            (i32::from(score), i as usize, k as usize),
+            self.first[lane],
+            code,
+        )
+    }
+}
+
+lanes! {
+    /// How many alignments go side by side.
+    fn lane_count<N = [8, 16, 32]>() -> usize { N }
+}
+
+lanes! {
+    /// [`align_plain`]'s loop, all lanes in step. Every inner loop is over lanes and vectorizes.
+    fn fill<N = [8, 16, 32]>(lanes: &mut Lanes, s: &Scoring) {
+        let [matched, mismatch, unknown, gap_first, gap_next, end_bonus] =
+            [s.matched, s.mismatch, s.unknown, s.gap_first, s.gap_next, s.end_bonus].map(|x| x as i16);
+        let (reads, genome) = (lanes.read.as_chunks::<N>().0, lanes.genome.as_chunks::<N>().0);
+        let traces = lanes.trace.as_chunks_mut::<N>().0;
+        let lengths = &lanes.lengths.as_chunks::<N>().0[0];
+        let mut above = [[NEVER; N]; BAND + 1];
+        let mut inserted = [[NEVER; N]; BAND + 1];
+        let (mut best, mut best_i, mut best_k) = ([0i16; N], [0i16; N], [0i16; N]);
+        for (i, read) in reads.iter().enumerate() {
+            let mut miss = [0i16; N];
+            for l in 0..N {
+                miss[l] = if read[l] == 4 { -unknown } else { -mismatch };
+            }
+            let (mut left, mut deleted) = ([NEVER; N], [NEVER; N]);
+            let (mut row_best, mut row_k) = ([NEVER; N], [0i16; N]);
+            // In the first row every cell starts afresh, with the bonus.
+            let (floor, fresh_below) = if i == 0 { (end_bonus, i16::MAX) } else { (0, 0) };
+            let genome = &genome[i..i + BAND];
+            let trace = &mut traces[i * BAND..(i + 1) * BAND];
+            for k in 0..BAND {
+                let (g, t) = (&genome[k], &mut trace[k]);
+                for l in 0..N {
+                    let up = above[k][l];
+                    let score = if read[l] == g[l] { matched } else { miss[l] };
+                    let m = up.max(floor) + score;
+                    let fresh = up <= fresh_below;
+                    let origin = i16::from(if fresh { FROM_START } else { FROM_DIAGONAL });
+                    let (open, longer) = (left[l] - gap_first, deleted[l] - gap_next);
+                    let d = open.max(longer);
+                    let d_opens = if open >= longer { i16::from(DELETION_OPENS) } else { 0 };
+                    let (open, longer) = (above[k + 1][l] - gap_first, inserted[k + 1][l] - gap_next);
+                    let n = open.max(longer);
+                    let n_opens = if open >= longer { i16::from(INSERTION_OPENS) } else { 0 };
+                    let md = m.max(d);
+                    let h = md.max(n);
+                    let origin = if m >= d { origin } else { i16::from(FROM_DELETION) };
+                    let origin = if md >= n { origin } else { i16::from(FROM_INSERTION) };
+                    t[l] = (origin | d_opens | n_opens) as u8;
+                    row_k[l] = if h > row_best[l] { k as i16 } else { row_k[l] };
+                    row_best[l] = row_best[l].max(h);
+                    left[l] = h;
+                    deleted[l] = d;
+                    inserted[k][l] = n;
+                    above[k][l] = h;
+                }
+            }
+            for l in 0..N {
+                let (at, length) = (i as i16, lengths[l]);
+                let last = at + 1 == length;
+                let score = row_best[l] + if last { end_bonus } else { 0 };
+                let better = at < length && (score > best[l] || last && score == best[l]);
+                best_i[l] = if better { at } else { best_i[l] };
+                best_k[l] = if better { row_k[l] } else { best_k[l] };
+                best[l] = if better { score } else { best[l] };
+            }
+        }
+        lanes.best[0].copy_from_slice(&best);
+        lanes.best[1].copy_from_slice(&best_i);
+        lanes.best[2].copy_from_slice(&best_k);
+    }
+}

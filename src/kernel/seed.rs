@@ -1,0 +1,231 @@
+//! `seed`: finds each read's seeds and where the index says that they stand.
+//!
+//! One job per read. The result of a read is the list of its [`Seed`]s: for each sampled k-mer (see
+//! [`crate::genome::syncmer`]) first its places on the read's own strand, then those on the other,
+//! each only if there are any. Reads follow one another; `ends[r]` is where read `r`'s list ends.
+
+use crate::batch::ReadSpan;
+use crate::device::lanes::prefetch;
+use crate::domain::bases::{get_code, reverse_complement_packed, window};
+use crate::genome::index::{self, Bucket};
+use crate::genome::syncmer::{K, S, Syncmer, WINDOW, hash_kmer, hash_smer, syncmers};
+use bytemuck::{Pod, Zeroable};
+
+/// The reads of a batch, packed: a read's words start at `spans[r].word`; a base that is no ACGT
+/// has the pattern 01 in `masks`, others 00.
+#[derive(Clone, Copy, Debug)]
+pub struct Reads<'a> {
+    /// 2-bit codes.
+    pub words: &'a [u32],
+    /// Same layout as `words`.
+    pub masks: &'a [u32],
+    /// Where each read is.
+    pub spans: &'a [ReadSpan],
+}
+
+impl<'a> Reads<'a> {
+    /// The packed codes of read `r`.
+    pub fn codes(&self, r: usize) -> &'a [u32] {
+        &self.words[self.spans[r].word as usize..][..self.spans[r].len.div_ceil(16) as usize]
+    }
+
+    /// The mask words of read `r`.
+    pub fn mask(&self, r: usize) -> &'a [u32] {
+        &self.masks[self.spans[r].word as usize..][..self.spans[r].len.div_ceil(16) as usize]
+    }
+}
+
+/// The index as the kernels see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a> {
+    /// See [`crate::genome::index`].
+    pub blocks: &'a [u32],
+    /// Positions in the packed genome.
+    pub positions: &'a [u32],
+    /// Bits of the hash that choose a bucket.
+    pub hash_bits: u32,
+}
+
+/// A k-mer of a read and its places on one strand: `positions[start..start + count]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Seed {
+    /// Bits 0–15: the k-mer's first base in the read as sequenced. Bits 16–22: its rank among the
+    /// read's sampled k-mers, at most 127. Bit 31: the places spell its reverse complement.
+    pub place: u32,
+    /// First in the positions table.
+    pub start: u32,
+    /// How many places; never 0.
+    pub count: u32,
+}
+
+/// Bit of [`Seed::place`] for places on the other strand.
+pub const REVERSE: u32 = 1 << 31;
+/// Ranks above this one share it.
+pub const MAX_RANK: u32 = 127;
+
+impl Seed {
+    /// First base in the read as sequenced.
+    pub fn offset(self) -> u32 {
+        self.place & 0xffff
+    }
+
+    /// Rank among the read's sampled k-mers.
+    pub fn rank(self) -> u32 {
+        self.place >> 16 & 0x7f
+    }
+
+    /// Do the places spell the k-mer's reverse complement?
+    pub fn is_reverse(self) -> bool {
+        self.place & REVERSE != 0
+    }
+}
+
+/// The definition: appends the seeds of one read, in order.
+pub fn plain(reads: Reads, r: usize, table: Table, out: &mut Vec<Seed>) {
+    let (codes, mask) = (reads.codes(r), reads.mask(r));
+    let letters = (0..reads.spans[r].len as usize).map(|i| {
+        if get_code(mask, i) != 0 {
+            4
+        } else {
+            get_code(codes, i)
+        }
+    });
+    let mut rank = 0;
+    syncmers(letters, |s| {
+        let buckets = index::lookup(table.blocks, table.positions, table.hash_bits, s.hash);
+        emit(s, rank, buckets, out);
+        rank = (rank + 1).min(MAX_RANK);
+    });
+}
+
+fn emit(s: Syncmer, rank: u32, buckets: [Bucket; 2], out: &mut Vec<Seed>) {
+    let place = s.offset | rank << 16;
+    let same = buckets[s.flipped as usize];
+    let other = buckets[1 - s.flipped as usize];
+    for (place, b) in [(place, same), (place | REVERSE, other)] {
+        if b.count > 0 {
+            out.push(Seed {
+                place,
+                start: b.start,
+                count: b.count,
+            });
+        }
+    }
+}
+
+/// Working memory of [`on_cpu`].
+#[derive(Debug, Default)]
+pub struct Scratch {
+    smers: Vec<u32>,
+    least: Vec<u32>,
+    reverse: Vec<u32>,
+    found: Vec<Syncmer>,
+    found_ends: Vec<u32>,
+}
+
+/// Probes under way at once: enough to hide a trip to memory.
+const AHEAD: usize = 24;
+
+/// All reads of a batch: hashes of all, then probes of all, so that many probes are under way at once.
+pub fn on_cpu(
+    reads: Reads,
+    table: Table,
+    scratch: &mut Scratch,
+    seeds: &mut Vec<Seed>,
+    ends: &mut Vec<u32>,
+) {
+    seeds.clear();
+    ends.clear();
+    scratch.found.clear();
+    scratch.found_ends.clear();
+    for r in 0..reads.spans.len() {
+        sample(reads, r, scratch);
+        scratch.found_ends.push(scratch.found.len() as u32);
+    }
+    let block_of = |hash: u32| {
+        let bucket = (hash >> (32 - table.hash_bits)) * 2;
+        (bucket / index::BUCKETS_PER_BLOCK) as usize * index::WORDS_PER_BLOCK
+    };
+    for s in scratch.found.iter().take(AHEAD) {
+        prefetch(table.blocks, block_of(s.hash));
+    }
+    let mut from = 0;
+    for &end in &scratch.found_ends {
+        for i in from..end {
+            let s = scratch.found[i as usize];
+            if let Some(next) = scratch.found.get(i as usize + AHEAD) {
+                prefetch(table.blocks, block_of(next.hash));
+            }
+            let buckets = index::lookup(table.blocks, table.positions, table.hash_bits, s.hash);
+            prefetch(table.positions, buckets[0].start as usize);
+            emit(s, (i - from).min(MAX_RANK), buckets, seeds);
+        }
+        from = end;
+        ends.push(seeds.len() as u32);
+    }
+}
+
+/// Appends the sampled k-mers of one read to `scratch.found`.
+fn sample(reads: Reads, r: usize, scratch: &mut Scratch) {
+    const S_MASK: u32 = (1 << (2 * S)) - 1;
+    const K_MASK: u64 = (1 << (2 * K)) - 1;
+    const { assert!(WINDOW > 8 && WINDOW <= 16) };
+    let length = reads.spans[r].len as usize;
+    if length < K {
+        return;
+    }
+    let (codes, mask) = (reads.codes(r), reads.mask(r));
+    if mask.iter().any(|&m| m != 0) {
+        let letters = (0..length).map(|i| {
+            if get_code(mask, i) != 0 {
+                4
+            } else {
+                get_code(codes, i)
+            }
+        });
+        syncmers(letters, |s| scratch.found.push(s));
+        return;
+    }
+    scratch.smers.clear();
+    let (mut forward, mut reverse) = (0u32, 0u32);
+    for (w, &word) in codes.iter().enumerate() {
+        let mut word = word;
+        for i in w * 16..(w * 16 + 16).min(length) {
+            let c = word & 3;
+            word >>= 2;
+            forward = (forward << 2 | c) & S_MASK;
+            reverse = reverse >> 2 | (3 - c) << (2 * (S - 1));
+            if i + 1 >= S {
+                scratch.smers.push(forward.min(reverse));
+            }
+        }
+    }
+    for s in &mut scratch.smers {
+        *s = hash_smer(*s);
+    }
+    // Minima of windows of 2, 4, 8, then WINDOW: whole-array steps that vectorize.
+    let least = &mut scratch.least;
+    least.clear();
+    least.extend_from_slice(&scratch.smers);
+    for step in [1, 2, 4, WINDOW - 8] {
+        for i in 0..least.len() - step {
+            least[i] = least[i].min(least[i + step]);
+        }
+    }
+    reverse_complement_packed(codes, length, &mut scratch.reverse);
+    for (i, &m) in least[..=length - K].iter().enumerate() {
+        if scratch.smers[i] == m || scratch.smers[i + WINDOW - 1] == m {
+            // Packed with the first base lowest, a k-mer is the complement of its reverse
+            // complement written with the first base highest, as the hash wants it.
+            let kr = !window(codes, i) & K_MASK;
+            let kf = !window(&scratch.reverse, length - K - i) & K_MASK;
+            let canonical = kf.min(kr);
+            scratch.found.push(Syncmer {
+                offset: i as u32,
+                hash: hash_kmer((canonical >> 32) as u32, canonical as u32),
+                flipped: u32::from(kr < kf),
+            });
+        }
+    }
+}
