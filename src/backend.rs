@@ -1,9 +1,14 @@
 //! The devices that run kernels. Everything above is generic over [`Backend`]; which one it is was
 //! decided once, at start-up, by [`Device::choose`].
 
+use crate::batch::{PackedReads, ReadSpan};
 use crate::device::adapter;
 use crate::device::gpu::{self, Fault, Options};
 use crate::device::lanes::Level;
+use crate::genome::Reference;
+use crate::kernel::candidate::{self, Candidate, PairWindow, Summary};
+use crate::kernel::extend::{self, Extension, Scoring};
+use crate::kernel::seed::{self, Reads, Seed, Table};
 use crate::{Error, Result};
 use bytemuck::Pod;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +38,100 @@ pub trait Backend: Sync {
     fn table<'a>(&self, words: &'a [u32]) -> Self::Table<'a>;
 }
 
+/// The kernels of a device.
+pub trait Kernels: Backend {
+    /// See [`kernel::seed`](crate::kernel::seed).
+    fn seed(&self, reads: &DeviceReads<Self>, index: &DeviceIndex<'_, Self>) -> Seeds<Self>;
+    /// See [`kernel::candidate`](crate::kernel::candidate).
+    fn candidate(
+        &self,
+        reads: &DeviceReads<Self>,
+        seeds: &Seeds<Self>,
+        index: &DeviceIndex<'_, Self>,
+        window: PairWindow,
+    ) -> Candidates<Self>;
+    /// See [`kernel::extend`](crate::kernel::extend).
+    fn extend(
+        &self,
+        reads: &DeviceReads<Self>,
+        jobs: &Self::Buf<Candidate>,
+        index: &DeviceIndex<'_, Self>,
+        scoring: &Scoring,
+    ) -> Extensions<Self>;
+}
+
+/// The packed reads of a batch on a device.
+pub struct DeviceReads<B: Backend + ?Sized> {
+    /// See [`PackedReads`].
+    pub words: B::Buf<u32>,
+    /// Same layout as `words`.
+    pub masks: B::Buf<u32>,
+    /// One per read.
+    pub spans: B::Buf<ReadSpan>,
+    /// Reads.
+    pub count: usize,
+}
+
+impl<B: Backend> DeviceReads<B> {
+    /// Copies a batch's reads to a device.
+    pub fn upload(b: &B, packed: &PackedReads) -> DeviceReads<B> {
+        DeviceReads {
+            words: b.upload(&packed.words),
+            masks: b.upload(&packed.masks),
+            spans: b.upload(&packed.spans),
+            count: packed.spans.len(),
+        }
+    }
+}
+
+/// An index on a device.
+pub struct DeviceIndex<'a, B: Backend + ?Sized> {
+    /// The packed genome.
+    pub genome: B::Table<'a>,
+    /// Blocks of seed buckets.
+    pub blocks: B::Table<'a>,
+    /// Places of seeds.
+    pub positions: B::Table<'a>,
+    /// Bits of a seed's hash that choose its bucket.
+    pub hash_bits: u32,
+}
+
+impl<'a, B: Backend> DeviceIndex<'a, B> {
+    /// Puts an index on a device.
+    pub fn new(b: &B, reference: &'a Reference) -> DeviceIndex<'a, B> {
+        DeviceIndex {
+            genome: b.table(reference.packed()),
+            blocks: b.table(reference.seed_blocks()),
+            positions: b.table(reference.seed_positions()),
+            hash_bits: reference.parameters().hash_bits,
+        }
+    }
+}
+
+/// What [`Backend::seed`] gives.
+pub struct Seeds<B: Backend + ?Sized> {
+    /// Read by read.
+    pub seeds: B::Buf<Seed>,
+    /// Where each read's list ends.
+    pub ends: B::Buf<u32>,
+}
+
+/// What [`Backend::candidate`] gives.
+pub struct Candidates<B: Backend + ?Sized> {
+    /// Read by read, best first.
+    pub candidates: B::Buf<Candidate>,
+    /// One per read.
+    pub summaries: B::Buf<Summary>,
+}
+
+/// What [`Backend::extend`] gives.
+pub struct Extensions<B: Backend + ?Sized> {
+    /// One per job.
+    pub extensions: B::Buf<Extension>,
+    /// Slots of [`MAX_RUNS`](crate::kernel::extend::MAX_RUNS) words.
+    pub runs: B::Buf<u32>,
+}
+
 /// The CPU lanes. A kernel runs on the thread that calls it, with the widest vectors there are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu;
@@ -55,6 +154,82 @@ impl Backend for Cpu {
 
     fn table<'a>(&self, words: &'a [u32]) -> &'a [u32] {
         words
+    }
+}
+
+impl Kernels for Cpu {
+    fn seed(&self, reads: &DeviceReads<Cpu>, index: &DeviceIndex<'_, Cpu>) -> Seeds<Cpu> {
+        let (mut seeds, mut ends) = (Vec::new(), Vec::with_capacity(reads.count));
+        let scratch = &mut seed::Scratch::default();
+        seed::on_cpu(reads.view(), index.seeds(), scratch, &mut seeds, &mut ends);
+        Seeds { seeds, ends }
+    }
+
+    fn candidate(
+        &self,
+        reads: &DeviceReads<Cpu>,
+        seeds: &Seeds<Cpu>,
+        index: &DeviceIndex<'_, Cpu>,
+        window: PairWindow,
+    ) -> Candidates<Cpu> {
+        let mut found = candidate::Found::default();
+        let lists = (&seeds.seeds[..], &seeds.ends[..]);
+        let scratch = &mut candidate::Scratch::default();
+        candidate::on_cpu(
+            reads.view(),
+            lists,
+            index.positions,
+            window,
+            scratch,
+            &mut found,
+        );
+        Candidates {
+            candidates: found.candidates,
+            summaries: found.summaries,
+        }
+    }
+
+    fn extend(
+        &self,
+        reads: &DeviceReads<Cpu>,
+        jobs: &Vec<Candidate>,
+        index: &DeviceIndex<'_, Cpu>,
+        scoring: &Scoring,
+    ) -> Extensions<Cpu> {
+        let mut extended = extend::Extended::default();
+        let scratch = &mut extend::Scratch::default();
+        extend::on_cpu(
+            index.genome,
+            reads.view(),
+            jobs,
+            scoring,
+            scratch,
+            &mut extended,
+        );
+        Extensions {
+            extensions: extended.extensions,
+            runs: extended.runs,
+        }
+    }
+}
+
+impl DeviceReads<Cpu> {
+    fn view(&self) -> Reads<'_> {
+        Reads {
+            words: &self.words,
+            masks: &self.masks,
+            spans: &self.spans,
+        }
+    }
+}
+
+impl DeviceIndex<'_, Cpu> {
+    fn seeds(&self) -> Table<'_> {
+        Table {
+            blocks: self.blocks,
+            positions: self.positions,
+            hash_bits: self.hash_bits,
+        }
     }
 }
 
