@@ -1,9 +1,13 @@
 //! Bytes to domain and back. The only folder that counts from 1, and the only one that knows what
 //! a gzip member, a BAM record or a BED line looks like.
 
+pub mod bam;
+pub mod bam_index;
 pub mod bed;
 pub mod fasta;
 pub mod fastq;
+pub mod header;
 pub mod input;
 pub mod output;
+pub mod sam;
 mod stream;
