@@ -33,6 +33,8 @@ pub mod kernel;
 /// The trait that every device fulfils, the two that do, and the choice between them.
 pub mod backend;
 
+/// What a variant means: gene, HGVS, consequence, knowledge.
+pub mod annotate;
 /// The subcommands.
 pub mod cli;
 
