@@ -1,5 +1,6 @@
 //! Opens what a user names: plain, gzip (any number of members) or BGZF, from a file or standard input.
 
+use super::bgzf;
 use crate::{Error, Result};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
@@ -30,11 +31,12 @@ pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>> {
         Box::new(File::open(path).map_err(Error::io(path))?)
     };
     let mut raw = BufReader::with_capacity(BUFFER, raw);
-    let gzip = raw
-        .fill_buf()
-        .map_err(Error::io(path))?
-        .starts_with(&[0x1f, 0x8b]);
-    Ok(if gzip {
+    let start = raw.fill_buf().map_err(Error::io(path))?;
+    let bgzf = bgzf::is_bgzf(start);
+    let gzip = start.starts_with(&[0x1f, 0x8b]);
+    Ok(if bgzf {
+        Box::new(BufReader::with_capacity(BUFFER, bgzf::Reader::new(raw)))
+    } else if gzip {
         Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(raw)))
     } else {
         Box::new(raw)

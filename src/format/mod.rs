@@ -4,6 +4,7 @@
 pub mod bam;
 pub mod bam_index;
 pub mod bed;
+pub mod bgzf;
 pub mod fasta;
 pub mod fastq;
 pub mod header;
