@@ -66,7 +66,7 @@ fn remedy_for(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::NotFound => ". Check the path; the folder of an output must exist.",
         io::ErrorKind::PermissionDenied => ". Check the permissions of the file and its folder.",
-        io::ErrorKind::StorageFull => {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             ". Free some space or choose another folder; nothing unfinished was left behind."
         }
         _ => "",

@@ -38,4 +38,7 @@ pub mod annotate;
 /// The subcommands.
 pub mod cli;
 
+/// Quality figures of a run: what became of the reads, how deep the panel was read.
+pub mod qc;
+
 pub use error::{Error, Result};

@@ -8,6 +8,7 @@ pub mod bgzf;
 pub mod fasta;
 pub mod fastq;
 pub mod header;
+pub mod folder;
 pub mod input;
 pub mod output;
 pub mod sam;
