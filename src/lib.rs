@@ -37,6 +37,8 @@ pub mod backend;
 pub mod annotate;
 /// The subcommands.
 pub mod cli;
+/// Records to a coordinate-sorted, indexed BAM with duplicates marked.
+pub mod sort;
 
 /// Quality figures of a run: what became of the reads, how deep the panel was read.
 pub mod qc;

@@ -2,6 +2,7 @@
 //! (SAM 1.6 §5).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Longest contig that BAI's bins and 16-bit bin numbers hold.
 pub const BAI_MAX_LENGTH: u32 = 1 << 29;
@@ -67,16 +68,12 @@ impl IndexBuilder {
     }
 
     /// Takes the next record in file order: contig or -1, position or -1, reference bases covered,
-    /// whether it is mapped, and the places where it starts and ends.
-    pub fn add(
-        &mut self,
-        contig: i32,
-        pos: i32,
-        covered: u32,
-        mapped: bool,
-        from: Place,
-        to: Place,
-    ) {
+    /// whether it is mapped, and where it lies.
+    pub fn add(&mut self, contig: i32, pos: i32, covered: u32, mapped: bool, at: Range<Place>) {
+        let Range {
+            start: from,
+            end: to,
+        } = at;
         if contig < 0 || pos < 0 {
             self.unplaced += 1;
             return;
@@ -104,7 +101,7 @@ impl IndexBuilder {
         }
     }
 
-    /// The index file's bytes, before BGZF if it is CSI. `blocks` says where each block starts in the
+    /// The index file's bytes, before BGZF if it is CSI (see [`IndexBuilder::extension`]). `blocks` says where each block starts in the
     /// file, and at last where the file's next block would.
     pub fn finish(mut self, blocks: &[u64]) -> Vec<u8> {
         let offset = |place: Place| blocks[(place >> 16) as usize] << 16 | (place & 0xffff);

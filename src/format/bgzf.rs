@@ -151,6 +151,13 @@ fn write_slabs<W: Write>(
     Ok((inner, starts))
 }
 
+/// `bytes` as a whole BGZF file.
+pub fn compressed(bytes: &[u8], level: u8) -> Vec<u8> {
+    let mut blocks: Vec<Vec<u8>> = bytes.par_chunks(BLOCK).map(|b| deflate(b, level)).collect();
+    blocks.push(END.to_vec());
+    blocks.concat()
+}
+
 /// One block: gzip header with the block's size in an extra field, deflated bytes, checksum, length.
 fn deflate(bytes: &[u8], level: u8) -> Vec<u8> {
     thread_local! {

@@ -80,6 +80,11 @@ impl Output {
         &self.path
     }
 
+    /// Is it a file that gets its name at the end, not a pipe or the like?
+    pub fn is_new_file(&self) -> bool {
+        matches!(self.file.get_ref(), Target::Temporary(_))
+    }
+
     /// Writes what is buffered and gives the file its name.
     pub fn finish(self) -> Result<()> {
         let mut target = self
