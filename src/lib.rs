@@ -33,8 +33,11 @@ pub mod kernel;
 /// The trait that every device fulfils, the two that do, and the choice between them.
 pub mod backend;
 
+/// Seeds to placed reads: the story of a batch.
+pub mod align;
 /// What a variant means: gene, HGVS, consequence, knowledge.
 pub mod annotate;
+
 /// The subcommands.
 pub mod cli;
 /// Records to a coordinate-sorted, indexed BAM with duplicates marked.

@@ -1,0 +1,136 @@
+//! Mapping qualities: -10 log10 of the chance that a read is not where we say. bwa's formulas, with
+//! the share of a read's seeds that was too frequent to look at in place of its repeat fraction.
+
+/// Highest quality given.
+pub const MAX: i32 = 60;
+/// Score of a chance match: what a second place is worth if none was seen.
+const CHANCE: i32 = 19;
+/// Second places within this of the best (a mismatch, or a gap) count as many.
+pub const NEAR: i32 = 7;
+
+/// Natural logarithm by IEEE additions, multiplications and divisions alone: the same bits on every
+/// platform, which the system's `log` does not promise.
+pub fn ln(x: f64) -> f64 {
+    debug_assert!(x.is_finite() && x > 0.0);
+    let mut exponent = 0.0;
+    let mut m = x;
+    while m >= 1.5 {
+        m *= 0.5;
+        exponent += 1.0;
+    }
+    while m < 0.75 {
+        m *= 2.0;
+        exponent -= 1.0;
+    }
+    // ln m = 2 artanh((m - 1) / (m + 1)); |y| <= 1/5, so twelve terms exceed f64's precision.
+    let y = (m - 1.0) / (m + 1.0);
+    let mut sum = 0.0;
+    for k in (0..12).rev() {
+        sum = sum * y * y + 1.0 / f64::from(2 * k + 1);
+    }
+    2.0 * y * sum + exponent * std::f64::consts::LN_2
+}
+
+/// What a read's own hits say.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence {
+    /// Score of the hit.
+    pub score: i32,
+    /// Best score of another hit of the same bases; 0 if none.
+    pub second: i32,
+    /// Hits within [`NEAR`] of that.
+    pub near_second: usize,
+    /// The longer of the aligned spans, in the read and in the genome.
+    pub span: u32,
+    /// Seeds looked at.
+    pub used: u32,
+    /// Seeds too frequent to look at.
+    pub skipped: u32,
+}
+
+impl Evidence {
+    fn repetitive(&self) -> f64 {
+        f64::from(self.skipped) / f64::from((self.used + self.skipped).max(1))
+    }
+
+    /// Quality from the read alone.
+    pub fn single(&self) -> i32 {
+        let second = self.second.max(CHANCE);
+        if second >= self.score {
+            return 0;
+        }
+        let span = f64::from(self.span);
+        let identity = 1.0 - (span - f64::from(self.score)) / 5.0 / span;
+        let t = if self.span < 50 { 1.0 } else { 3.0 / ln(span) } * identity * identity;
+        let q = 6.02 * f64::from(self.score - second) * t * t + 0.499;
+        let q = q - 4.343 * ln(self.near_second as f64 + 1.0);
+        let q = q.clamp(0.0, f64::from(MAX)) * (1.0 - self.repetitive());
+        (q + 0.499) as i32
+    }
+}
+
+/// Quality of a pair's placement: `best` and `second` are pair scores.
+pub fn paired(best: i32, second: i32, near_second: usize, ends: [&Evidence; 2]) -> i32 {
+    let q = 6.02 * f64::from(best - second) - 4.343 * ln(near_second as f64 + 1.0);
+    let share = (ends[0].repetitive() + ends[1].repetitive()) / 2.0;
+    (q.clamp(0.0, f64::from(MAX)) * (1.0 - share) + 0.499) as i32
+}
+
+/// Quality of one end of a placed pair, from its own and the pair's.
+pub fn combined(single: i32, paired: i32) -> i32 {
+    if single > paired {
+        single
+    } else {
+        paired.min(single + 40)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ln_is_the_logarithm() {
+        for x in [
+            1e-3, 0.5, 0.7499, 0.75, 1.0, 1.4999, 1.5, 2.0, 10.0, 150.0, 1e6,
+        ] {
+            assert!(
+                (ln(x) - f64::ln(x)).abs() < 1e-14 * (1.0 + f64::ln(x).abs()),
+                "{x}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_second_place_as_good_leaves_nothing() {
+        let e = Evidence {
+            score: 150,
+            second: 150,
+            near_second: 1,
+            span: 150,
+            used: 20,
+            skipped: 0,
+        };
+        assert_eq!(e.single(), 0);
+        assert_eq!(
+            Evidence {
+                second: 0,
+                near_second: 0,
+                ..e
+            }
+            .single(),
+            60
+        );
+        assert!((20..40).contains(&Evidence { second: 135, ..e }.single()));
+        assert_eq!(
+            Evidence {
+                second: 0,
+                near_second: 0,
+                skipped: 20,
+                ..e
+            }
+            .single(),
+            30
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! Aligning: the story of one batch of reads.
+
+pub mod hit;
+pub mod insert;
+pub mod mapq;
+pub mod pair;
+pub mod record;
+mod rescue;
+
+use crate::Result;
+use crate::backend::{Backend, Cpu, DeviceIndex, DeviceReads, Kernels};
+use crate::batch::{PackedReads, ReadBatch};
+use crate::genome::Reference;
+use crate::kernel::candidate::{PairWindow, Summary};
+use crate::kernel::extend::{Extended, Scoring};
+use hit::Hits;
+use insert::{InsertSize, LONGEST_UNKNOWN};
+use pair::Template;
+use rayon::prelude::*;
+
+/// Least score, with bonuses, of an alignment: bwa's.
+pub const LEAST_SCORE: i32 = 30;
+
+/// Aligns batches against one reference.
+pub struct Aligner<'a> {
+    reference: &'a Reference,
+    cpu: DeviceIndex<'a, Cpu>,
+    scoring: Scoring,
+}
+
+/// Where a batch's reads are placed.
+#[derive(Debug)]
+pub struct Placements {
+    /// All hits, by read.
+    pub hits: Hits,
+    /// One per template.
+    pub templates: Vec<Template>,
+}
+
+/// What a worker keeps from batch to batch.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    packed: PackedReads,
+    rescue: rescue::Scratch,
+}
+
+impl<'a> Aligner<'a> {
+    /// An aligner for this reference.
+    pub fn new(reference: &'a Reference) -> Aligner<'a> {
+        Aligner {
+            reference,
+            cpu: DeviceIndex::new(&Cpu, reference),
+            scoring: Scoring::default(),
+        }
+    }
+
+    /// Aligns and places the reads of a batch. `insert` is the library's insert size; while it is
+    /// not known, pairs are placed read by read.
+    pub fn place(
+        &self,
+        batch: &ReadBatch,
+        insert: Option<&InsertSize>,
+        scratch: &mut Scratch,
+    ) -> Result<Placements> {
+        scratch.packed.fill(batch);
+        self.place_on(&Cpu, &self.cpu, batch, insert, scratch)
+    }
+
+    fn place_on<B: Kernels>(
+        &self,
+        b: &B,
+        index: &DeviceIndex<'_, B>,
+        batch: &ReadBatch,
+        insert: Option<&InsertSize>,
+        scratch: &mut Scratch,
+    ) -> Result<Placements> {
+        let Scratch { packed, rescue } = scratch;
+        let longest = insert.map_or(LONGEST_UNKNOWN, |i| i.high);
+        let window = PairWindow {
+            paired: u32::from(batch.paired),
+            longest,
+        };
+        let reads = DeviceReads::upload(b, packed);
+        let seeds = b.seed(&reads, index);
+        let found = b.candidate(&reads, &seeds, index, window);
+        let extended = b.extend(&reads, &found.candidates, index, &self.scoring);
+
+        let jobs = b.download(&found.candidates)?;
+        let summaries = b.download(&found.summaries)?;
+        let fetch = |e: &crate::backend::Extensions<B>| -> Result<Extended> {
+            Ok(Extended {
+                extensions: b.download(&e.extensions)?,
+                runs: b.download(&e.runs)?,
+            })
+        };
+        let mut hits = Hits::new(batch.reads());
+        let context = (self.reference, &*packed, &self.scoring);
+        hits.add(&jobs, &fetch(&extended)?, context, LEAST_SCORE);
+
+        if let Some(insert) = insert.filter(|_| batch.paired) {
+            let jobs = rescue::jobs(&hits, packed, self.reference, insert, rescue);
+            if !jobs.is_empty() {
+                let extended = b.extend(&reads, &b.upload(&jobs), index, &self.scoring);
+                hits.add(&jobs, &fetch(&extended)?, context, LEAST_SCORE);
+            }
+        }
+        let templates = place_templates(batch, &hits, packed, &summaries, insert);
+        Ok(Placements { hits, templates })
+    }
+
+    /// Estimates the insert size from batches that start the input.
+    pub fn estimate_insert(&self, batches: &[ReadBatch]) -> Result<InsertSize> {
+        let sampled: Vec<Vec<u32>> = batches
+            .par_iter()
+            .map(|batch| {
+                let mut scratch = Scratch::default();
+                let placed = self.place(batch, None, &mut scratch)?;
+                let mut distances = Vec::new();
+                for t in 0..batch.templates() {
+                    let own = [2 * t, 2 * t + 1].map(|r| &placed.hits.of_read[r]);
+                    let sure = |e: usize| placed.templates[t].ends[e].mapq >= CONFIDENT;
+                    if let ([a, ..], [b, ..], true) = (
+                        &own[0][..],
+                        &own[1][..],
+                        batch.first_template as usize + t < insert::SAMPLE,
+                    ) && sure(0)
+                        && sure(1)
+                    {
+                        let lengths = [2 * t, 2 * t + 1].map(|r| batch.read_len(r) as u32);
+                        let d = rescue::distance(a, lengths[0], b, lengths[1]);
+                        distances
+                            .extend(d.filter(|d| (1..=FARTHEST).contains(d)).map(|d| d as u32));
+                    }
+                }
+                Ok(distances)
+            })
+            .collect::<Result<_>>()?;
+        Ok(InsertSize::estimate(&mut sampled.concat()))
+    }
+}
+
+/// Quality from which a read counts for the insert size.
+const CONFIDENT: u8 = 20;
+/// Distances beyond this are no pairs.
+const FARTHEST: i64 = 10_000;
+
+fn place_templates(
+    batch: &ReadBatch,
+    hits: &Hits,
+    packed: &PackedReads,
+    summaries: &[Summary],
+    insert: Option<&InsertSize>,
+) -> Vec<Template> {
+    let paired = batch.paired.then_some(insert).flatten();
+    let place_read = |r: usize| pair::place(r, hits, packed, summaries, None).ends.remove(0);
+    (0..batch.templates())
+        .map(|t| match paired {
+            Some(_) => pair::place(t, hits, packed, summaries, paired),
+            None => Template {
+                ends: batch.reads_of(t).map(place_read).collect(),
+                proper: false,
+            },
+        })
+        .collect()
+}

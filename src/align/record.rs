@@ -1,0 +1,390 @@
+//! Placed templates as SAM or BAM records.
+
+use super::hit::{Hit, Hits};
+use super::pair::{Placed, Template};
+use crate::batch::ReadBatch;
+use crate::domain::{Cigar, CigarOp, ContigId, GenomePos, Pos, complement};
+use crate::format::sam::{Record, Tag, TagValue, flag};
+use crate::genome::Reference;
+use std::fmt::Write;
+
+/// How records are written.
+pub trait Encode: Fn(&Record, &mut Vec<u8>) + Sync {}
+impl<F: Fn(&Record, &mut Vec<u8>) + Sync> Encode for F {}
+
+/// Writes the records of templates; keeps its buffers from one to the next.
+pub struct Writer<'a, E: Encode> {
+    reference: &'a Reference,
+    read_group: Option<&'a str>,
+    encode: E,
+    cigar: Cigar,
+    genome: Vec<u8>,
+    bases: Vec<u8>,
+    quals: Vec<u8>,
+    md: String,
+    sa: String,
+}
+
+/// A place as a record says it.
+#[derive(Clone, Copy)]
+struct Place {
+    contig: ContigId,
+    pos: Pos,
+    end: Pos,
+    reverse: bool,
+}
+
+impl<'a, E: Encode> Writer<'a, E> {
+    /// A writer of records of this read group through `encode`.
+    pub fn new(reference: &'a Reference, read_group: Option<&'a str>, encode: E) -> Self {
+        Writer {
+            reference,
+            read_group,
+            encode,
+            cigar: Cigar::default(),
+            genome: Vec::new(),
+            bases: Vec::new(),
+            quals: Vec::new(),
+            md: String::new(),
+            sa: String::new(),
+        }
+    }
+
+    fn place_of(&self, hit: &Hit) -> Place {
+        let (contig, pos) = self
+            .reference
+            .locate(GenomePos(hit.start))
+            .expect("hits lie in islands");
+        Place {
+            contig,
+            pos,
+            end: Pos(pos.0 + (hit.end - hit.start)),
+            reverse: hit.reverse,
+        }
+    }
+
+    /// Appends the records of template `t`: mates in order, each with its supplementary records behind it.
+    pub fn write(
+        &mut self,
+        batch: &ReadBatch,
+        t: usize,
+        hits: &Hits,
+        template: &Template,
+        out: &mut Vec<u8>,
+    ) {
+        let reads = batch.reads_of(t);
+        let places: Vec<Option<Place>> = reads
+            .clone()
+            .zip(&template.ends)
+            .map(|(r, end)| end.hit.map(|h| self.place_of(&hits.of_read[r][h])))
+            .collect();
+        let cigars: Vec<String> = reads
+            .clone()
+            .zip(&template.ends)
+            .map(|(r, end)| match end.hit {
+                Some(h) if batch.paired => {
+                    hits.cigar(
+                        &hits.of_read[r][h],
+                        batch.read_len(r) as u32,
+                        CigarOp::SoftClip,
+                        &mut self.cigar,
+                    );
+                    self.cigar.to_string()
+                }
+                _ => String::new(),
+            })
+            .collect();
+        for (e, r) in reads.enumerate() {
+            let mate = batch.paired.then(|| Mate {
+                place: places[1 - e],
+                placed: &template.ends[1 - e],
+                cigar: &cigars[1 - e],
+            });
+            let mut flags = 0;
+            if batch.paired {
+                flags |= flag::PAIRED | [flag::FIRST, flag::SECOND][e];
+                flags |= if template.proper { flag::PROPER } else { 0 };
+            }
+            self.write_read(
+                batch,
+                t,
+                r,
+                &hits.of_read[r],
+                hits,
+                &template.ends[e],
+                flags,
+                mate,
+                out,
+            );
+        }
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one call, which gathers what a read's records need"
+    )]
+    fn write_read(
+        &mut self,
+        batch: &ReadBatch,
+        t: usize,
+        r: usize,
+        own: &[Hit],
+        hits: &Hits,
+        end: &Placed,
+        mut flags: u16,
+        mate: Option<Mate>,
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(m) = &mate {
+            match m.place {
+                None => flags |= flag::MATE_UNMAPPED,
+                Some(p) if p.reverse => flags |= flag::MATE_REVERSE,
+                Some(_) => {}
+            }
+        }
+        let mate_place = mate.as_ref().and_then(|m| m.place);
+        let length = batch.read_len(r) as u32;
+        let Some(primary) = end.hit else {
+            let mut tags = Vec::new();
+            mate_tags(mate.as_ref(), &mut tags);
+            self.group_tag(&mut tags);
+            let record = Record {
+                name: batch.name(t),
+                flag: flags | flag::UNMAPPED,
+                contig: mate_place.map(|p| p.contig),
+                pos: mate_place.map(|p| p.pos),
+                mapq: 0,
+                cigar: &[],
+                mate_contig: mate_place.map(|p| p.contig),
+                mate_pos: mate_place.map(|p| p.pos),
+                template_len: 0,
+                bases: batch.bases(r),
+                quals: batch.quals(r),
+                tags: &tags,
+            };
+            (self.encode)(&record, out);
+            return;
+        };
+        let segments: Vec<(usize, u8)> = std::iter::once((primary, end.mapq))
+            .chain(end.supplementary.iter().copied())
+            .collect();
+        let edits: Vec<u32> = if segments.len() > 1 {
+            segments
+                .iter()
+                .map(|&(h, _)| self.describe(&own[h], batch, r, hits, CigarOp::SoftClip))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        for (s, &(h, mapq)) in segments.iter().enumerate() {
+            let hit = &own[h];
+            self.sa.clear();
+            for (o, &(other, q)) in segments.iter().enumerate().filter(|(o, _)| *o != s) {
+                let place = self.place_of(&own[other]);
+                hits.cigar(&own[other], length, CigarOp::SoftClip, &mut self.cigar);
+                let contig = &self.reference.contig(place.contig).name;
+                let strand = if place.reverse { '-' } else { '+' };
+                let _ = write!(
+                    self.sa,
+                    "{contig},{},{strand},{},{q},{};",
+                    place.pos.one_based(),
+                    self.cigar,
+                    edits[o]
+                );
+            }
+            let (clip, extra) = if s == 0 {
+                (CigarOp::SoftClip, 0)
+            } else {
+                (CigarOp::HardClip, flag::SUPPLEMENTARY)
+            };
+            let edits = self.describe(hit, batch, r, hits, clip);
+            let place = self.place_of(hit);
+            self.orient(batch, r, hit, s > 0);
+            let (mate_contig, mate_pos, template_len) = match (mate_place, &mate) {
+                (Some(m), _) => (Some(m.contig), Some(m.pos), template_len(place, m)),
+                // The unmapped mate stands where this read's primary record does.
+                (None, Some(_)) => {
+                    let own = self.place_of(&own[primary]);
+                    (Some(own.contig), Some(own.pos), 0)
+                }
+                (None, None) => (None, None, 0),
+            };
+            let mut tags = vec![
+                Tag {
+                    name: *b"NM",
+                    value: TagValue::Int(i64::from(edits)),
+                },
+                Tag {
+                    name: *b"MD",
+                    value: TagValue::Text(self.md.as_bytes()),
+                },
+                Tag {
+                    name: *b"AS",
+                    value: TagValue::Int(i64::from(hit.score)),
+                },
+                Tag {
+                    name: *b"XS",
+                    value: TagValue::Int(i64::from(if s == 0 { end.second } else { 0 })),
+                },
+            ];
+            mate_tags(mate.as_ref(), &mut tags);
+            self.group_tag(&mut tags);
+            if !self.sa.is_empty() {
+                tags.push(Tag {
+                    name: *b"SA",
+                    value: TagValue::Text(self.sa.as_bytes()),
+                });
+            }
+            let record = Record {
+                name: batch.name(t),
+                flag: flags | extra | if hit.reverse { flag::REVERSE } else { 0 },
+                contig: Some(place.contig),
+                pos: Some(place.pos),
+                mapq,
+                cigar: &self.cigar.0,
+                mate_contig,
+                mate_pos,
+                template_len,
+                bases: &self.bases,
+                quals: &self.quals,
+                tags: &tags,
+            };
+            (self.encode)(&record, out);
+        }
+    }
+
+    fn group_tag<'t>(&'t self, tags: &mut Vec<Tag<'t>>) {
+        if let Some(id) = self.read_group {
+            tags.push(Tag {
+                name: *b"RG",
+                value: TagValue::Text(id.as_bytes()),
+            });
+        }
+    }
+
+    /// Fills `bases` and `quals` as the record of a hit has them.
+    fn orient(&mut self, batch: &ReadBatch, r: usize, hit: &Hit, clipped: bool) {
+        let (bases, quals) = (batch.bases(r), batch.quals(r));
+        self.bases.clear();
+        self.quals.clear();
+        if hit.reverse {
+            self.bases
+                .extend(bases.iter().rev().map(|&b| complement(b)));
+            self.quals.extend(quals.iter().rev());
+        } else {
+            self.bases.extend_from_slice(bases);
+            self.quals.extend_from_slice(quals);
+        }
+        if clipped {
+            let (from, to) = (hit.read_start as usize, hit.read_end as usize);
+            for field in [&mut self.bases, &mut self.quals] {
+                field.truncate(to);
+                field.drain(..from);
+            }
+        }
+    }
+
+    /// Fills `cigar` and `md` for a hit and gives its edit distance (NM). A base that is N in read or
+    /// reference is a difference (SAM tags §1.1 leaves that open; so do samtools and bwa).
+    fn describe(
+        &mut self,
+        hit: &Hit,
+        batch: &ReadBatch,
+        r: usize,
+        hits: &Hits,
+        clip: CigarOp,
+    ) -> u32 {
+        hits.cigar(hit, batch.read_len(r) as u32, clip, &mut self.cigar);
+        self.genome.resize((hit.end - hit.start) as usize, 0);
+        self.reference.spell(GenomePos(hit.start), &mut self.genome);
+        self.md.clear();
+        let bases = batch.bases(r);
+        let base_at = |q: usize| {
+            if hit.reverse {
+                complement(bases[bases.len() - 1 - q])
+            } else {
+                bases[q]
+            }
+        };
+        let (mut q, mut g, mut equal, mut edits) = (hit.read_start as usize, 0, 0u32, 0);
+        for &(n, op) in &self.cigar.0 {
+            match op {
+                CigarOp::Match => {
+                    for _ in 0..n {
+                        let (read, genome) = (base_at(q), self.genome[g]);
+                        if read == genome && genome != b'N' {
+                            equal += 1;
+                        } else {
+                            let _ = write!(self.md, "{equal}{}", char::from(genome));
+                            equal = 0;
+                            edits += 1;
+                        }
+                        q += 1;
+                        g += 1;
+                    }
+                }
+                CigarOp::Insertion => {
+                    q += n as usize;
+                    edits += n;
+                }
+                CigarOp::Deletion => {
+                    let _ = write!(self.md, "{equal}^");
+                    equal = 0;
+                    self.md.extend(
+                        self.genome[g..g + n as usize]
+                            .iter()
+                            .map(|&b| char::from(b)),
+                    );
+                    g += n as usize;
+                    edits += n;
+                }
+                CigarOp::SoftClip | CigarOp::HardClip => {}
+            }
+        }
+        let _ = write!(self.md, "{equal}");
+        edits
+    }
+}
+
+/// The other end of a pair.
+struct Mate<'a> {
+    place: Option<Place>,
+    placed: &'a Placed,
+    cigar: &'a str,
+}
+
+fn mate_tags<'t>(mate: Option<&Mate<'t>>, tags: &mut Vec<Tag<'t>>) {
+    if let Some(m) = mate
+        && m.place.is_some()
+    {
+        tags.push(Tag {
+            name: *b"MC",
+            value: TagValue::Text(m.cigar.as_bytes()),
+        });
+        tags.push(Tag {
+            name: *b"MQ",
+            value: TagValue::Int(i64::from(m.placed.mapq)),
+        });
+    }
+}
+
+/// TLEN: between the two reads' 5' ends, as bwa has it; positive for the leftmost.
+fn template_len(own: Place, mate: Place) -> i32 {
+    if own.contig != mate.contig {
+        return 0;
+    }
+    let five_prime = |p: Place| {
+        if p.reverse {
+            i64::from(p.end.0) - 1
+        } else {
+            i64::from(p.pos.0)
+        }
+    };
+    let (a, b) = (five_prime(own), five_prime(mate));
+    let length = match b.cmp(&a) {
+        std::cmp::Ordering::Greater => b - a + 1,
+        std::cmp::Ordering::Less => b - a - 1,
+        std::cmp::Ordering::Equal => 0,
+    };
+    length as i32
+}
