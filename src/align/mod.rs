@@ -6,9 +6,10 @@ pub mod mapq;
 pub mod pair;
 pub mod record;
 mod rescue;
+pub mod run;
 
 use crate::Result;
-use crate::backend::{Backend, Cpu, DeviceIndex, DeviceReads, Kernels};
+use crate::backend::{Cpu, DeviceIndex, DeviceReads, Kernels};
 use crate::batch::{PackedReads, ReadBatch};
 use crate::genome::Reference;
 use crate::kernel::candidate::{PairWindow, Summary};

@@ -3,6 +3,7 @@
 use crate::Result;
 use clap::{Parser, Subcommand};
 
+pub mod align;
 pub mod common;
 pub mod index;
 pub mod simulate;
@@ -20,6 +21,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Index(index::Args),
+    Align(align::Args),
     Simulate(simulate::Args),
 }
 
@@ -28,6 +30,7 @@ impl Cli {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Index(args) => index::run(&args),
+            Command::Align(args) => align::run(&args),
             Command::Simulate(args) => simulate::run(&args),
         }
     }

@@ -1,0 +1,165 @@
+//! FASTQ files to an alignment file: the whole of `theralign align`.
+
+use super::insert::{InsertSize, SAMPLE};
+use super::record::Writer;
+use super::{Aligner, Scratch};
+use crate::batch::ReadBatch;
+use crate::error::thousands;
+use crate::flow;
+use crate::format::fastq::{FastqReader, Pairing};
+use crate::format::header::{self, Order, ReadGroup};
+use crate::format::output::Output;
+use crate::format::sam::{Record, write_sam};
+use crate::genome::Reference;
+use crate::{Error, Result};
+use std::collections::VecDeque;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// What to align, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// FASTQ files, lane after lane.
+    pub reads: Vec<PathBuf>,
+    /// How reads make templates.
+    pub pairing: Pairing,
+    /// Where to: `.bam` is sorted and indexed, all else is SAM in input order; `-` is standard output.
+    pub output: PathBuf,
+    /// The read group of all records.
+    pub read_group: Option<ReadGroup>,
+    /// The insert size, if it is not to be estimated.
+    pub insert: Option<InsertSize>,
+    /// CPU threads.
+    pub threads: usize,
+    /// Templates in a batch.
+    pub batch: usize,
+    /// For the header.
+    pub command: String,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Templates read.
+    pub templates: u64,
+    /// Reads read.
+    pub reads: u64,
+    /// Reads placed.
+    pub mapped: u64,
+    /// Reads in proper pairs.
+    pub proper: u64,
+    /// The insert size used, for paired reads.
+    pub insert: Option<InsertSize>,
+}
+
+/// A batch's records, and what they add to the summary.
+struct Done {
+    bytes: Vec<u8>,
+    templates: u64,
+    reads: u64,
+    mapped: u64,
+    proper: u64,
+}
+
+/// Aligns all reads.
+///
+/// # Errors
+/// For broken input and for outputs that cannot be written; then no output gets its name.
+pub fn run(reference: &Reference, options: &Options) -> Result<Summary> {
+    let mut reader = FastqReader::open(&options.reads, options.pairing, options.batch)?;
+    let mut out = Output::create(&options.output)?;
+    let aligner = Aligner::new(reference);
+    let mut first = VecDeque::new();
+    let insert = if options.pairing == Pairing::Single {
+        None
+    } else if let Some(given) = options.insert {
+        Some(given)
+    } else {
+        read_sample(&mut reader, &mut first)?;
+        Some(aligner.estimate_insert(first.make_contiguous())?)
+    };
+    if let Some(i) = &insert {
+        say_insert(i);
+    }
+    let text = header::text(
+        Order::Input,
+        reference.contigs(),
+        options.read_group.as_ref(),
+        &options.command,
+    );
+    let written = |e| Error::io(&options.output)(e);
+    out.write_all(text.as_bytes()).map_err(written)?;
+
+    let mut summary = Summary {
+        insert,
+        ..Summary::default()
+    };
+    let group = options.read_group.as_ref().map(|g| g.id.as_str());
+    flow::run(
+        options.threads,
+        || match first.pop_front() {
+            Some(batch) => Ok(Some(batch)),
+            None => reader.next_batch(),
+        },
+        || {
+            let encode = |r: &Record, out: &mut Vec<u8>| write_sam(r, reference.contigs(), out);
+            (Scratch::default(), Writer::new(reference, group, encode))
+        },
+        |(scratch, writer), batch: ReadBatch| {
+            let placed = aligner.place(&batch, insert.as_ref(), scratch)?;
+            let mut done = Done {
+                bytes: Vec::new(),
+                templates: batch.templates() as u64,
+                reads: batch.reads() as u64,
+                mapped: 0,
+                proper: 0,
+            };
+            for (t, template) in placed.templates.iter().enumerate() {
+                writer.write(&batch, t, &placed.hits, template, &mut done.bytes);
+                done.mapped += template.ends.iter().filter(|e| e.hit.is_some()).count() as u64;
+                done.proper += if template.proper { 2 } else { 0 };
+            }
+            Ok(done)
+        },
+        |done: Done| {
+            summary.templates += done.templates;
+            summary.reads += done.reads;
+            summary.mapped += done.mapped;
+            summary.proper += done.proper;
+            out.write_all(&done.bytes).map_err(written)
+        },
+    )?;
+    out.finish()?;
+    Ok(summary)
+}
+
+/// Reads batches until they hold the templates that the insert size is estimated from.
+fn read_sample(reader: &mut FastqReader, batches: &mut VecDeque<ReadBatch>) -> Result<()> {
+    let mut templates = 0;
+    while templates < SAMPLE {
+        let Some(batch) = reader.next_batch()? else {
+            break;
+        };
+        templates += batch.templates();
+        batches.push_back(batch);
+    }
+    Ok(())
+}
+
+fn say_insert(i: &InsertSize) {
+    if i.pairs > 0 {
+        eprintln!(
+            "insert size {:.0} ± {:.0} from {} pairs; proper pairs span {} to {}",
+            i.mean,
+            i.sd,
+            thousands(i.pairs as u64),
+            i.low,
+            i.high
+        );
+    } else {
+        eprintln!(
+            "insert size not estimated (too few sure pairs, or given); proper pairs span {} to {}",
+            i.low, i.high
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! `theralign align`: FASTQ to SAM or sorted BAM.
+
+use super::common::Threads;
+use crate::align::insert::InsertSize;
+use crate::align::run::{Options, run as align};
+use crate::error::thousands;
+use crate::format::fastq::Pairing;
+use crate::format::header::ReadGroup;
+use crate::genome::Reference;
+use crate::{Error, Result};
+use std::path::PathBuf;
+
+/// Align reads to a reference
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Index made by `theralign index`
+    #[arg(short = 'x', long, value_name = "INDEX")]
+    index: PathBuf,
+    /// FASTQ files (plain, gzip or BGZF; - is standard input): one is single-end; R1 R2 of each lane are pairs
+    #[arg(required = true, value_name = "READS.fq[.gz]")]
+    reads: Vec<PathBuf>,
+    /// Where to write: OUT.bam is sorted and indexed, OUT.sam and - (standard output) are SAM in input order
+    #[arg(short, long, default_value = "-", value_name = "OUT")]
+    output: PathBuf,
+    /// Mates follow each other in each file
+    #[arg(short = 'p', long)]
+    interleaved: bool,
+    /// Every file is single-end reads, however many there are
+    #[arg(long, conflicts_with = "interleaved")]
+    single: bool,
+    /// Read group, as '@RG\tID:lane1\tSM:sample\tLB:library'
+    #[arg(short = 'R', long, value_name = "LINE")]
+    read_group: Option<String>,
+    /// Mean and standard deviation of the insert size [default: estimated from the first pairs]
+    #[arg(short = 'I', long, value_name = "MEAN,SD")]
+    insert_size: Option<String>,
+    /// Reads or pairs in a batch; changes nothing in the output
+    #[arg(long, default_value_t = 2048, value_name = "N", hide = true)]
+    batch: usize,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Aligns, and says how it went.
+pub fn run(args: &Args) -> Result<()> {
+    let threads = args.threads.apply()?;
+    let pairing = match (args.interleaved, args.single) {
+        (true, _) => Pairing::Interleaved,
+        (_, true) => Pairing::Single,
+        _ => Pairing::of_files(args.reads.len())?,
+    };
+    let options = Options {
+        reads: args.reads.clone(),
+        pairing,
+        output: args.output.clone(),
+        read_group: args
+            .read_group
+            .as_deref()
+            .map(ReadGroup::parse)
+            .transpose()?,
+        insert: args.insert_size.as_deref().map(parse_insert).transpose()?,
+        threads,
+        batch: args.batch.max(1),
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+    };
+    let reference = Reference::open(&args.index)?;
+    let summary = align(&reference, &options)?;
+    let share = |n: u64| 100.0 * n as f64 / summary.reads.max(1) as f64;
+    eprintln!(
+        "{} reads: {:.2} % mapped, {:.2} % in proper pairs",
+        thousands(summary.reads),
+        share(summary.mapped),
+        share(summary.proper)
+    );
+    Ok(())
+}
+
+fn parse_insert(text: &str) -> Result<InsertSize> {
+    let wrong = || {
+        Error::usage(
+            format!("insert size {text:?}"),
+            "Give mean and standard deviation, as -I 350,80.",
+        )
+    };
+    let (mean, sd) = text.split_once(',').ok_or_else(wrong)?;
+    match (mean.trim().parse::<f64>(), sd.trim().parse::<f64>()) {
+        (Ok(mean), Ok(sd)) if (1.0..1e6).contains(&mean) && (0.1..1e6).contains(&sd) => {
+            Ok(InsertSize::given(mean, sd))
+        }
+        _ => Err(wrong()),
+    }
+}
