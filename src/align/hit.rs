@@ -26,6 +26,8 @@ pub struct Hit {
     pub score: i32,
     /// With end bonuses: what alignments are compared by.
     pub ranked: i32,
+    /// Different seeds that led to it; 0 if it was found beside its mate.
+    pub votes: u32,
     /// Its runs in the batch's runs: first, and how many; none for one run of `M`.
     pub runs: (u32, u32),
 }
@@ -84,6 +86,7 @@ impl Hits {
         extended: &Extended,
         context: (&Reference, &PackedReads, &Scoring),
         least: i32,
+        rescued: bool,
     ) {
         let (_, packed, _) = context;
         let base = self.runs.len() as u32;
@@ -99,10 +102,11 @@ impl Hits {
                 (base + e.slot * per_slot, e.runs)
             };
             let length = packed.spans[job.read as usize].len;
-            if let Some(hit) = self.checked(job, e, runs, length, context) {
-                if hit.ranked >= least {
-                    insert(&mut self.of_read[job.read as usize], hit);
-                }
+            if let Some(mut hit) = self.checked(job, e, runs, length, context)
+                && hit.ranked >= least
+            {
+                hit.votes = if rescued { 0 } else { job.own_votes() };
+                insert(&mut self.of_read[job.read as usize], hit);
             }
         }
     }
@@ -137,6 +141,7 @@ impl Hits {
             read_end: e.read_end(),
             score: 0,
             ranked: e.score,
+            votes: 0,
             runs,
         };
         match island {

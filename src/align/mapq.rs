@@ -1,6 +1,8 @@
 //! Mapping qualities: -10 log10 of the chance that a read is not where we say. bwa's formulas, with
 //! the share of a read's seeds that was too frequent to look at in place of its repeat fraction.
 
+use crate::genome::syncmer::{K, WINDOW};
+
 /// Highest quality given.
 pub const MAX: i32 = 60;
 /// Score of a chance match: what a second place is worth if none was seen.
@@ -42,20 +44,30 @@ pub struct Evidence {
     pub near_second: usize,
     /// The longer of the aligned spans, in the read and in the genome.
     pub span: u32,
-    /// Seeds looked at.
-    pub used: u32,
-    /// Seeds too frequent to look at.
-    pub skipped: u32,
+    /// Least by which a place that was not looked at falls short of this one; see [`shortfall`].
+    pub shortfall: Option<i32>,
+}
+
+/// Some seeds are too frequent to look at ([`Summary::skipped`](crate::kernel::candidate::Summary));
+/// a place that only they lead to was not seen. But all places of the other seeds were: an unseen
+/// place lacks every seed that voted for the hit, and costs a mismatch at least in each of those that
+/// do not overlap. `None`: all seeds were looked at, and there is no such place.
+pub fn shortfall(votes: u32, skipped: u32) -> Option<i32> {
+    const MISMATCH: u32 = 5; // match and penalty
+    let (k, step) = (K as u32, WINDOW as u32 / 2); // seeds start about `step` apart
+    let disjoint = if votes == 0 {
+        0
+    } else {
+        ((votes - 1) * step + k) / k
+    };
+    (skipped > 0).then_some((MISMATCH * disjoint) as i32)
 }
 
 impl Evidence {
-    fn repetitive(&self) -> f64 {
-        f64::from(self.skipped) / f64::from((self.used + self.skipped).max(1))
-    }
-
     /// Quality from the read alone.
     pub fn single(&self) -> i32 {
-        let second = self.second.max(CHANCE);
+        let unseen = self.shortfall.map_or(0, |s| self.score - s);
+        let second = self.second.max(CHANCE).max(unseen);
         if second >= self.score {
             return 0;
         }
@@ -64,16 +76,19 @@ impl Evidence {
         let t = if self.span < 50 { 1.0 } else { 3.0 / ln(span) } * identity * identity;
         let q = 6.02 * f64::from(self.score - second) * t * t + 0.499;
         let q = q - 4.343 * ln(self.near_second as f64 + 1.0);
-        let q = q.clamp(0.0, f64::from(MAX)) * (1.0 - self.repetitive());
-        (q + 0.499) as i32
+        q.clamp(0.0, f64::from(MAX)) as i32
     }
 }
 
 /// Quality of a pair's placement: `best` and `second` are pair scores.
 pub fn paired(best: i32, second: i32, near_second: usize, ends: [&Evidence; 2]) -> i32 {
-    let q = 6.02 * f64::from(best - second) - 4.343 * ln(near_second as f64 + 1.0);
-    let share = (ends[0].repetitive() + ends[1].repetitive()) / 2.0;
-    (q.clamp(0.0, f64::from(MAX)) * (1.0 - share) + 0.499) as i32
+    // An unseen place of the pair is unseen by both ends.
+    let unseen = match ends.map(|e| e.shortfall) {
+        [Some(a), Some(b)] => best - a - b,
+        _ => 0,
+    };
+    let q = 6.02 * f64::from(best - second.max(unseen)) - 4.343 * ln(near_second as f64 + 1.0);
+    (q.clamp(0.0, f64::from(MAX)) + 0.499) as i32
 }
 
 /// Quality of one end of a placed pair, from its own and the pair's.
@@ -108,8 +123,7 @@ mod tests {
             second: 150,
             near_second: 1,
             span: 150,
-            used: 20,
-            skipped: 0,
+            shortfall: None,
         };
         assert_eq!(e.single(), 0);
         assert_eq!(
@@ -126,11 +140,11 @@ mod tests {
             Evidence {
                 second: 0,
                 near_second: 0,
-                skipped: 20,
+                shortfall: shortfall(5, 15),
                 ..e
             }
             .single(),
-            30
+            22
         );
     }
 }

@@ -96,13 +96,13 @@ impl<'a> Aligner<'a> {
         };
         let mut hits = Hits::new(batch.reads());
         let context = (self.reference, &*packed, &self.scoring);
-        hits.add(&jobs, &fetch(&extended)?, context, LEAST_SCORE);
+        hits.add(&jobs, &fetch(&extended)?, context, LEAST_SCORE, false);
 
         if let Some(insert) = insert.filter(|_| batch.paired) {
             let jobs = rescue::jobs(&hits, packed, self.reference, insert, rescue);
             if !jobs.is_empty() {
                 let extended = b.extend(&reads, &b.upload(&jobs), index, &self.scoring);
-                hits.add(&jobs, &fetch(&extended)?, context, LEAST_SCORE);
+                hits.add(&jobs, &fetch(&extended)?, context, LEAST_SCORE, true);
             }
         }
         let templates = place_templates(batch, &hits, packed, &summaries, insert);

@@ -174,8 +174,7 @@ fn evidence(own: &[Hit], chosen: usize, length: u32, summary: Summary) -> Eviden
         second,
         near_second,
         span: (hit.read_end - hit.read_start).max(hit.end - hit.start),
-        used: summary.lists - summary.skipped,
-        skipped: summary.skipped,
+        shortfall: mapq::shortfall(hit.votes, summary.skipped),
     }
 }
 

@@ -113,7 +113,7 @@ impl<'a, E: Encode> Writer<'a, E> {
                 hits,
                 &template.ends[e],
                 flags,
-                mate,
+                mate.as_ref(),
                 out,
             );
         }
@@ -132,21 +132,21 @@ impl<'a, E: Encode> Writer<'a, E> {
         hits: &Hits,
         end: &Placed,
         mut flags: u16,
-        mate: Option<Mate>,
+        mate: Option<&Mate>,
         out: &mut Vec<u8>,
     ) {
-        if let Some(m) = &mate {
+        if let Some(m) = mate {
             match m.place {
                 None => flags |= flag::MATE_UNMAPPED,
                 Some(p) if p.reverse => flags |= flag::MATE_REVERSE,
                 Some(_) => {}
             }
         }
-        let mate_place = mate.as_ref().and_then(|m| m.place);
+        let mate_place = mate.and_then(|m| m.place);
         let length = batch.read_len(r) as u32;
         let Some(primary) = end.hit else {
             let mut tags = Vec::new();
-            mate_tags(mate.as_ref(), &mut tags);
+            mate_tags(mate, &mut tags);
             self.group_tag(&mut tags);
             let record = Record {
                 name: batch.name(t),
@@ -200,7 +200,7 @@ impl<'a, E: Encode> Writer<'a, E> {
             let edits = self.describe(hit, batch, r, hits, clip);
             let place = self.place_of(hit);
             self.orient(batch, r, hit, s > 0);
-            let (mate_contig, mate_pos, template_len) = match (mate_place, &mate) {
+            let (mate_contig, mate_pos, template_len) = match (mate_place, mate) {
                 (Some(m), _) => (Some(m.contig), Some(m.pos), template_len(place, m)),
                 // The unmapped mate stands where this read's primary record does.
                 (None, Some(_)) => {
@@ -227,7 +227,7 @@ impl<'a, E: Encode> Writer<'a, E> {
                     value: TagValue::Int(i64::from(if s == 0 { end.second } else { 0 })),
                 },
             ];
-            mate_tags(mate.as_ref(), &mut tags);
+            mate_tags(mate, &mut tags);
             self.group_tag(&mut tags);
             if !self.sa.is_empty() {
                 tags.push(Tag {

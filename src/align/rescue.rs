@@ -13,6 +13,7 @@ use crate::kernel::seed::REVERSE;
 
 /// Bases in a k-mer.
 const K: usize = 8;
+const MASK: u64 = (1 << (2 * K)) - 1;
 /// k-mers on one diagonal that make a find.
 const FEWEST: u8 = 5;
 /// Hits of a read from which its mate is looked for.
@@ -131,7 +132,6 @@ fn look(
         scratch.oriented.clear();
         scratch.oriented.extend_from_slice(codes);
     }
-    const MASK: u64 = (1 << (2 * K)) - 1;
     let kmer = |words: &[u32], i: usize| (window(words, i) & MASK) as usize;
     let starts = length as usize - K + 1;
     for i in 0..starts {

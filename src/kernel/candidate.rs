@@ -6,9 +6,12 @@
 //!
 //! 1. Seeds of few places only: the largest power of two `t` such that all seeds with at most `t`
 //!    places have [`MAX_HITS`] places or fewer together, and `t <= MAX_OCCURRENCES`.
-//! 2. Clusters: places in the order of (strand, diagonal, offset); a step of more than
-//!    [`CLUSTER_GAP`] between neighbours ends one. Votes: different seeds in it. Its main diagonal is
-//!    the one with most places, the lowest of several.
+//! 2. Groups: places in the order of (strand, diagonal, offset); a step of more than [`CLUSTER_GAP`]
+//!    between neighbours ends one. Places of one diagonal are a line. A group's best line is its
+//!    longest (the lowest of several). Each line of at least half that length heads a cluster, unless
+//!    it continues the best line: the lines before and behind a gap in the read make one cluster,
+//!    the copies of a tandem repeat one each. A cluster is its head, whose diagonal is its main
+//!    one, and the lines that continue it. Votes: different seeds in it.
 //! 3. Partner: the most votes of a cluster of the mate, on the other strand, such that the outer
 //!    distance of the two lies in the pair window.
 //! 4. Kept: clusters with a quarter of the votes of the read's best or more, and those with a partner
@@ -25,7 +28,7 @@ use std::cmp::Reverse;
 pub const MAX_HITS: u32 = 512;
 /// Seeds with more places than this are not looked at; a power of two.
 pub const MAX_OCCURRENCES: u32 = 256;
-/// Widest step between neighbouring diagonals of a cluster, bases.
+/// Widest step between neighbouring diagonals of a group, and from a line to one that continues it, bases.
 pub const CLUSTER_GAP: u32 = 64;
 /// Most candidates of a read.
 pub const MAX_CANDIDATES: usize = 8;
@@ -222,35 +225,72 @@ fn cluster(
         }
     }
     hits.sort_unstable();
-    let line_of = |h: u64| h >> 23; // strand and diagonal
-    let diagonal_of = |h: u64| (h >> 23) as u32;
-    let offset_of = |h: u64| (h >> 7) as u32 & 0xffff;
     for group in hits.chunk_by(|&a, &b| line_of(b) - line_of(a) <= u64::from(CLUSTER_GAP)) {
-        let mut voters = 0u128;
-        for h in group {
-            voters |= 1 << (h & 0x7f);
-        }
-        let mut best: &[u64] = &[];
-        for line in group.chunk_by(|&a, &b| line_of(a) == line_of(b)) {
-            if line.len() > best.len() {
-                best = line;
+        let longest = lines(group).map(<[u64]>::len).max().unwrap_or(0);
+        let best = lines(group).find(|l| l.len() == longest).unwrap_or(group);
+        for head in lines(group).filter(|l| 2 * l.len() >= longest) {
+            if head[0] == best[0] || !continues(best, head) {
+                out.push(gather(head, group));
             }
         }
-        let diagonal = diagonal_of(best[0]);
-        out.push(Cluster {
-            reverse: group[0] >> 55 != 0,
-            diagonal,
-            votes: voters.count_ones(),
-            partner: 0,
-            seeded: (
-                offset_of(best[0]),
-                offset_of(best[best.len() - 1]) + K as u32,
-            ),
-            low: diagonal - diagonal_of(group[0]),
-            high: diagonal_of(group[group.len() - 1]) - diagonal,
-        });
     }
     summary
+}
+
+/// Strand and diagonal of a place.
+fn line_of(place: u64) -> u64 {
+    place >> 23
+}
+
+/// Diagonal of a place.
+fn diagonal_of(place: u64) -> u32 {
+    (place >> 23) as u32
+}
+
+/// A cluster's places, diagonal by diagonal.
+fn lines(group: &[u64]) -> impl Iterator<Item = &[u64]> {
+    group.chunk_by(|&a, &b| line_of(a) == line_of(b))
+}
+
+/// Bases of the aligned read that a line's seeds span.
+fn seeded(line: &[u64]) -> (u32, u32) {
+    let offset_of = |place: u64| (place >> 7) as u32 & 0xffff;
+    (
+        offset_of(line[0]),
+        offset_of(line[line.len() - 1]) + K as u32,
+    )
+}
+
+/// Do two lines speak for parts of the read that lie beside each other rather than for the same part,
+/// as those before and behind a gap do? Then they share at most half of the shorter one's bases, and
+/// their diagonals are near.
+fn continues(a: &[u64], b: &[u64]) -> bool {
+    let (x, y) = (seeded(a), seeded(b));
+    let shared = x.1.min(y.1).saturating_sub(x.0.max(y.0));
+    2 * shared <= (x.1 - x.0).min(y.1 - y.0)
+        && diagonal_of(a[0]).abs_diff(diagonal_of(b[0])) <= CLUSTER_GAP
+}
+
+/// The cluster around one line: it, and the lines that continue it.
+fn gather(head: &[u64], group: &[u64]) -> Cluster {
+    let diagonal = diagonal_of(head[0]);
+    let (mut voters, mut low, mut high) = (0u128, 0, 0);
+    for line in lines(group).filter(|l| l[0] == head[0] || continues(head, l)) {
+        for place in line {
+            voters |= 1 << (place & 0x7f);
+        }
+        low = low.max(diagonal.saturating_sub(diagonal_of(line[0])));
+        high = high.max(diagonal_of(line[0]).saturating_sub(diagonal));
+    }
+    Cluster {
+        reverse: head[0] >> 55 != 0,
+        diagonal,
+        votes: voters.count_ones(),
+        partner: 0,
+        seeded: seeded(head),
+        low,
+        high,
+    }
 }
 
 /// Step 3: for each cluster the most votes of one of the mate's that would make a pair with it.
