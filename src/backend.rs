@@ -11,6 +11,7 @@ use crate::kernel::extend::{self, Extension, Scoring};
 use crate::kernel::seed::{self, Reads, Seed, Table};
 use crate::{Error, Result};
 use bytemuck::Pod;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use crate::device::gpu::Gpu;
@@ -70,6 +71,8 @@ pub struct DeviceReads<B: Backend + ?Sized> {
     pub spans: B::Buf<ReadSpan>,
     /// Reads.
     pub count: usize,
+    /// Bases of the longest.
+    pub longest: u32,
 }
 
 impl<B: Backend> DeviceReads<B> {
@@ -80,6 +83,7 @@ impl<B: Backend> DeviceReads<B> {
             masks: b.upload(&packed.masks),
             spans: b.upload(&packed.spans),
             count: packed.spans.len(),
+            longest: packed.spans.iter().map(|s| s.len).max().unwrap_or(0),
         }
     }
 }
@@ -160,8 +164,9 @@ impl Backend for Cpu {
 impl Kernels for Cpu {
     fn seed(&self, reads: &DeviceReads<Cpu>, index: &DeviceIndex<'_, Cpu>) -> Seeds<Cpu> {
         let (mut seeds, mut ends) = (Vec::new(), Vec::with_capacity(reads.count));
-        let scratch = &mut seed::Scratch::default();
-        seed::on_cpu(reads.view(), index.seeds(), scratch, &mut seeds, &mut ends);
+        SCRATCH.with_borrow_mut(|s| {
+            seed::on_cpu(reads.view(), index.seeds(), &mut s.0, &mut seeds, &mut ends);
+        });
         Seeds { seeds, ends }
     }
 
@@ -174,15 +179,16 @@ impl Kernels for Cpu {
     ) -> Candidates<Cpu> {
         let mut found = candidate::Found::default();
         let lists = (&seeds.seeds[..], &seeds.ends[..]);
-        let scratch = &mut candidate::Scratch::default();
-        candidate::on_cpu(
-            reads.view(),
-            lists,
-            index.positions,
-            window,
-            scratch,
-            &mut found,
-        );
+        SCRATCH.with_borrow_mut(|s| {
+            candidate::on_cpu(
+                reads.view(),
+                lists,
+                index.positions,
+                window,
+                &mut s.1,
+                &mut found,
+            );
+        });
         Candidates {
             candidates: found.candidates,
             summaries: found.summaries,
@@ -197,20 +203,26 @@ impl Kernels for Cpu {
         scoring: &Scoring,
     ) -> Extensions<Cpu> {
         let mut extended = extend::Extended::default();
-        let scratch = &mut extend::Scratch::default();
-        extend::on_cpu(
-            index.genome,
-            reads.view(),
-            jobs,
-            scoring,
-            scratch,
-            &mut extended,
-        );
+        SCRATCH.with_borrow_mut(|s| {
+            extend::on_cpu(
+                index.genome,
+                reads.view(),
+                jobs,
+                scoring,
+                &mut s.2,
+                &mut extended,
+            );
+        });
         Extensions {
             extensions: extended.extensions,
             runs: extended.runs,
         }
     }
+}
+
+thread_local! {
+    /// Working memory of the kernels on a CPU thread, kept from batch to batch.
+    static SCRATCH: RefCell<(seed::Scratch, candidate::Scratch, extend::Scratch)> = RefCell::default();
 }
 
 impl DeviceReads<Cpu> {
@@ -251,6 +263,32 @@ impl Backend for Gpu {
 
     fn table(&self, words: &[u32]) -> gpu::Table {
         Gpu::table(self, words)
+    }
+}
+
+impl Kernels for Gpu {
+    fn seed(&self, reads: &DeviceReads<Gpu>, index: &DeviceIndex<'_, Gpu>) -> Seeds<Gpu> {
+        seed::on_gpu(self, reads, index)
+    }
+
+    fn candidate(
+        &self,
+        reads: &DeviceReads<Gpu>,
+        seeds: &Seeds<Gpu>,
+        index: &DeviceIndex<'_, Gpu>,
+        window: PairWindow,
+    ) -> Candidates<Gpu> {
+        candidate::on_gpu(self, reads, seeds, index, window)
+    }
+
+    fn extend(
+        &self,
+        reads: &DeviceReads<Gpu>,
+        jobs: &gpu::Buf<Candidate>,
+        index: &DeviceIndex<'_, Gpu>,
+        scoring: &Scoring,
+    ) -> Extensions<Gpu> {
+        extend::on_gpu(self, reads, jobs, index, scoring)
     }
 }
 
@@ -298,7 +336,7 @@ impl Device {
         let options = Options {
             fault: from_env::<Fault>("THERALIGN_FAULT")?,
             max_binding: from_env("THERALIGN_MAX_BINDING")?,
-            max_groups: None,
+            ..Options::default()
         };
         match Gpu::open(chosen, &options) {
             Ok(gpu) => {

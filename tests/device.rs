@@ -32,6 +32,7 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
 }"
     ),
     tables: &[("words", "u32"), ("quads", "vec4<u32>")],
+    lengths: &[],
 };
 
 fn gather(gpu: &Gpu, table: &[u32], which: &[u32]) -> theralign::Result<(Vec<[u32; 2]>, u32)> {
@@ -39,7 +40,7 @@ fn gather(gpu: &Gpu, table: &[u32], which: &[u32]) -> theralign::Result<(Vec<[u3
     let which = gpu.upload(which);
     let out = gpu.room::<[u32; 2]>(which.len());
     let sum = gpu.zeros::<u32>(1);
-    let args = [which.each(), out.out(), sum.shared_out(), Arg::Scratch(16)];
+    let args = [which.each(), out.out(), sum.kept(), Arg::Scratch(16)];
     gpu.run(
         &GATHER,
         &[("ADD", 7)],
@@ -149,7 +150,7 @@ fn a_forgotten_constant_is_trouble_by_name() {
         gpu.zeros::<u32>(1),
     );
     let table = gpu.table(&[1, 2, 3, 4]);
-    let args = [which.each(), out.out(), sum.shared_out(), Arg::Scratch(16)];
+    let args = [which.each(), out.out(), sum.kept(), Arg::Scratch(16)];
     gpu.run(&GATHER, &[], &[&table, &table], &args, 1);
     let e = gpu.download(&out).unwrap_err().to_string();
     assert!(e.contains("ADD"), "{e}");
@@ -158,7 +159,7 @@ fn a_forgotten_constant_is_trouble_by_name() {
 #[test]
 fn what_no_cutting_makes_fit_is_trouble() {
     let options = Options {
-        max_binding: Some(4096),
+        max_piece: Some(4096),
         ..Options::default()
     };
     let Some(gpu) = common::open(&options) else {

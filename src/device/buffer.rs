@@ -81,9 +81,14 @@ impl<T> Buf<T> {
         Arg::Out(&self.buffer, self.bytes())
     }
 
-    /// As an output that any job may write, or add to atomically, anywhere. What it holds stays.
+    /// As an output that any job may write anywhere. Poisoned first.
     pub fn shared_out(&self) -> Arg<'_> {
         Arg::SharedOut(&self.buffer, self.bytes())
+    }
+
+    /// As numbers that any job may add to or change, anywhere. What it holds stays.
+    pub fn kept(&self) -> Arg<'_> {
+        Arg::Kept(&self.buffer, self.bytes())
     }
 }
 
@@ -105,6 +110,8 @@ pub enum Arg<'a> {
     Out(&'a wgpu::Buffer, u64),
     /// Written by all.
     SharedOut(&'a wgpu::Buffer, u64),
+    /// Read and written by all.
+    Kept(&'a wgpu::Buffer, u64),
     /// This many bytes of working memory a job; what they hold at first is undefined.
     Scratch(u64),
 }
@@ -122,7 +129,7 @@ impl Arg<'_> {
                 Some(bytes / jobs)
             }
             Arg::Scratch(bytes) => Some(bytes),
-            Arg::Whole(..) | Arg::SharedOut(..) => None,
+            Arg::Whole(..) | Arg::SharedOut(..) | Arg::Kept(..) => None,
         }
     }
 }

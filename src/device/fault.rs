@@ -7,6 +7,8 @@ use crate::{Error, Result};
 pub struct Options {
     /// Use no binding larger than this many bytes, though the adapter allows more.
     pub max_binding: Option<u64>,
+    /// Cut tables into pieces of no more than this many bytes, though a binding may be larger.
+    pub max_piece: Option<u64>,
     /// Use no more workgroups than this in one dimension of a dispatch.
     pub max_groups: Option<u32>,
     /// Go wrong on purpose.

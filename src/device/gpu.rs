@@ -39,6 +39,7 @@ pub struct Gpu {
     name: String,
     software: bool,
     max_binding: u64,
+    max_piece: u64,
     max_buffer: u64,
     max_tables_and_args: u32,
     max_groups: u32,
@@ -119,10 +120,12 @@ impl Gpu {
         let pattern = vec![POISON; POISON_BYTES as usize / 4];
         queue.write_buffer(&poison, 0, bytemuck::cast_slice(&pattern));
         let of_adapter = limits.max_storage_buffer_binding_size;
+        let max_binding = options.max_binding.unwrap_or(of_adapter).min(of_adapter) & !3;
         Ok(Gpu {
             name: found.info.name.clone(),
             software: found.is_software(),
-            max_binding: options.max_binding.unwrap_or(of_adapter).min(of_adapter) & !3,
+            max_binding,
+            max_piece: options.max_piece.unwrap_or(max_binding).min(max_binding),
             max_buffer: limits.max_buffer_size,
             max_tables_and_args: limits.max_storage_buffers_per_shader_stage,
             max_groups: options
@@ -179,7 +182,7 @@ impl Gpu {
     /// Copies a table to the device, in pieces that fit its bindings.
     pub fn table(&self, words: &[u32]) -> Table {
         let bytes: &[u8] = bytemuck::cast_slice(words);
-        let cut = Cut::of(bytes.len() as u64, self.max_binding);
+        let cut = Cut::of(bytes.len() as u64, self.max_piece);
         let piece = if cut.pieces == 1 {
             bytes.len().max(16)
         } else {
@@ -222,6 +225,24 @@ impl Gpu {
         encoder.clear_buffer(&buf.buffer, 0, None);
         self.submit(encoder);
         buf
+    }
+
+    /// `0..length`: bound with [`Buf::each`], it tells a job its rank among all, however they are cut.
+    pub fn ranks(&self, length: usize) -> Buf<u32> {
+        self.upload(&(0..length as u32).collect::<Vec<_>>())
+    }
+
+    /// Where the results of each job end, when job `i` has `counts[i]` of them; and how many there
+    /// are in all. Waits for the counts; after trouble there are none.
+    pub fn ends(&self, counts: &Buf<u32>) -> (Buf<u32>, usize) {
+        let mut total = 0;
+        let mut ends = self.download(counts).unwrap_or_default(); // the trouble is kept for the caller's download
+        for end in &mut ends {
+            total += *end;
+            *end = total;
+        }
+        ends.resize(counts.len(), total);
+        (self.upload(&ends), total as usize)
     }
 
     /// A buffer from the pool, or a new one. Sizes are rounded up to 1/4 of a power of two, so that
@@ -280,7 +301,7 @@ impl Gpu {
             .device
             .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for arg in args {
-            if let Arg::Out(buffer, bytes) = *arg {
+            if let Arg::Out(buffer, bytes) | Arg::SharedOut(buffer, bytes) = *arg {
                 for from in (0..bytes).step_by(POISON_BYTES as usize) {
                     let n = (bytes - from).min(POISON_BYTES);
                     encoder.copy_buffer_to_buffer(&self.poison, 0, buffer, from, n);
@@ -300,9 +321,12 @@ impl Gpu {
                         let per_job = bytes / jobs as u64;
                         (*buffer, first * per_job, n * per_job)
                     }
-                    (Arg::Whole(buffer, bytes) | Arg::SharedOut(buffer, bytes), _) => {
-                        (*buffer, 0, *bytes)
-                    }
+                    (
+                        Arg::Whole(buffer, bytes)
+                        | Arg::SharedOut(buffer, bytes)
+                        | Arg::Kept(buffer, bytes),
+                        _,
+                    ) => (*buffer, 0, *bytes),
                     (Arg::Scratch(per_job), Some(room)) => (&room.buffer, 0, n * per_job),
                     (Arg::Scratch(_), None) => unreachable!("made above"),
                 };
@@ -459,7 +483,8 @@ impl Gpu {
                 // A part begins where a binding may.
                 let factor = self.alignment >> per_job.trailing_zeros().min(63);
                 step = step.max(factor);
-            } else if let Arg::Whole(_, bytes) | Arg::SharedOut(_, bytes) = *arg
+            } else if let Arg::Whole(_, bytes) | Arg::SharedOut(_, bytes) | Arg::Kept(_, bytes) =
+                *arg
                 && bytes > self.max_binding
             {
                 fit = 0;

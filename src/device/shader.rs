@@ -13,6 +13,8 @@ pub struct Shader {
     /// Read-only tables, each with the type of its elements: `u32` or `vec4<u32>`. The shader
     /// reads element `i` of table `genome` as `genome(i)`.
     pub tables: &'static [(&'static str, &'static str)],
+    /// Numbers that WGSL wants to know early, as lengths of arrays are; all others are `override`s.
+    pub lengths: &'static [(&'static str, u32)],
 }
 
 /// How a table is cut into bindings: pieces of `1 << shift` bytes, the last one shorter.
@@ -41,6 +43,9 @@ impl Shader {
     pub fn text(&self, cuts: &[Cut]) -> String {
         assert_eq!(self.tables.len(), cuts.len(), "{}: tables", self.name);
         let mut text = String::new();
+        for (name, value) in self.lengths {
+            let _ = writeln!(text, "const {name} = {value}u;");
+        }
         let mut binding = 0;
         for (&(table, element), cut) in self.tables.iter().zip(cuts) {
             for piece in 0..cut.pieces {

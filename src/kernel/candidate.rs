@@ -20,7 +20,10 @@
 //!    and read (so that of many equal copies any can win, but the same each time), then the diagonal.
 
 use super::seed::{REVERSE, Reads, Seed};
-use crate::genome::syncmer::{K, hash_kmer};
+use crate::backend::{Candidates, DeviceIndex, DeviceReads, Seeds};
+use crate::device::gpu::{Arg, Gpu};
+use crate::device::shader::Shader;
+use crate::genome::syncmer::{K, MULTIPLIERS, hash_kmer};
 use bytemuck::{Pod, Zeroable};
 use std::cmp::Reverse;
 
@@ -171,6 +174,93 @@ pub fn on_cpu(
     let templates = reads.spans.len() / (1 + window.paired as usize);
     for t in 0..templates {
         plain(reads, t, seeds, positions, window, scratch, out);
+    }
+}
+
+/// `candidate`: each read's candidates, in slots of its own; `candidate_pack`: the same, one after another.
+pub static SHADERS: [Shader; 2] = [
+    Shader {
+        name: "candidate",
+        source: concat!(
+            include_str!("../../shaders/common.wgsl"),
+            include_str!("../../shaders/hash.wgsl"),
+            include_str!("../../shaders/candidate.wgsl"),
+        ),
+        tables: &[("positions", "u32")],
+        lengths: &[],
+    },
+    Shader {
+        name: "candidate_pack",
+        source: concat!(
+            include_str!("../../shaders/common.wgsl"),
+            include_str!("../../shaders/candidate_pack.wgsl"),
+        ),
+        tables: &[],
+        lengths: &[],
+    },
+];
+
+/// Words a hit and a cluster take in the shader's working memory.
+const WORDS_PER_PLACE: u64 = 2 + 4;
+
+/// All templates of a batch, one thread each.
+pub(crate) fn on_gpu(
+    gpu: &Gpu,
+    reads: &DeviceReads<Gpu>,
+    seeds: &Seeds<Gpu>,
+    index: &DeviceIndex<'_, Gpu>,
+    window: PairWindow,
+) -> Candidates<Gpu> {
+    let mates = 1 + window.paired as usize;
+    let templates = reads.count / mates;
+    let constants = [
+        ("MULTIPLIER_0", i64::from(MULTIPLIERS[0])),
+        ("MULTIPLIER_1", i64::from(MULTIPLIERS[1])),
+        ("MULTIPLIER_2", i64::from(MULTIPLIERS[2])),
+        ("K", K as i64),
+        ("REVERSE", i64::from(REVERSE)),
+        ("MATES", mates as i64),
+        ("LONGEST", i64::from(window.longest)),
+        ("MAX_HITS", i64::from(MAX_HITS)),
+        ("MAX_OCCURRENCES", i64::from(MAX_OCCURRENCES)),
+        ("CLUSTER_GAP", i64::from(CLUSTER_GAP)),
+        ("MAX_CANDIDATES", MAX_CANDIDATES as i64),
+    ];
+    let ranks = gpu.ranks(templates);
+    let slots = gpu.room::<Candidate>(templates * mates * MAX_CANDIDATES);
+    let counts = gpu.room::<u32>(templates * mates);
+    let summaries = gpu.room::<Summary>(templates * mates);
+    let args = [
+        ranks.each(),
+        reads.words.whole(),
+        reads.spans.whole(),
+        seeds.seeds.whole(),
+        seeds.ends.whole(),
+        slots.out(),
+        counts.out(),
+        summaries.out(),
+        Arg::Scratch(mates as u64 * u64::from(MAX_HITS) * WORDS_PER_PLACE * 4),
+    ];
+    gpu.run(
+        &SHADERS[0],
+        &constants,
+        &[&index.positions],
+        &args,
+        templates,
+    );
+    let (ends, total) = gpu.ends(&counts);
+    let candidates = gpu.room::<Candidate>(total);
+    let args = [
+        slots.each(),
+        counts.each(),
+        ends.each(),
+        candidates.shared_out(),
+    ];
+    let constants = [("MAX_CANDIDATES", MAX_CANDIDATES as i64)];
+    gpu.run(&SHADERS[1], &constants, &[], &args, templates * mates);
+    Candidates {
+        candidates,
+        summaries,
     }
 }
 

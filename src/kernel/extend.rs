@@ -14,8 +14,11 @@
 //! that is no ACGT costs 1 wherever it stands.
 
 use super::candidate::Candidate;
-use super::seed::Reads;
+use super::seed::{REVERSE, Reads};
+use crate::backend::{DeviceIndex, DeviceReads, Extensions};
+use crate::device::gpu::{Arg, Buf, Gpu};
 use crate::device::lanes::prefetch;
+use crate::device::shader::Shader;
 use crate::domain::bases::{get_code, reverse_complement_packed, window};
 use crate::lanes;
 use bytemuck::{Pod, Zeroable};
@@ -517,6 +520,100 @@ pub fn on_cpu(
             runs[slot * MAX_RUNS..][..path.len()].copy_from_slice(&path);
         }
     }
+}
+
+/// The three steps.
+pub static SHADERS: [Shader; 3] = [
+    shader("extend_verify"),
+    shader("extend_select"),
+    shader("extend_align"),
+];
+
+const fn shader(name: &'static str) -> Shader {
+    Shader {
+        name,
+        source: concat!(
+            include_str!("../../shaders/common.wgsl"),
+            include_str!("../../shaders/extend.wgsl"),
+        ),
+        tables: &[("genome", "u32")],
+        lengths: &[
+            ("BAND", BAND as u32),
+            ("BAND_AND_ONE", BAND as u32 + 1),
+            ("BAND_WORDS", BAND as u32 / 16),
+            ("MAX_RUNS", MAX_RUNS as u32),
+        ],
+    }
+}
+
+/// All jobs of a batch, one thread each.
+pub(crate) fn on_gpu(
+    gpu: &Gpu,
+    reads: &DeviceReads<Gpu>,
+    jobs: &Buf<Candidate>,
+    index: &DeviceIndex<'_, Gpu>,
+    s: &Scoring,
+) -> Extensions<Gpu> {
+    let constants = [
+        ("REVERSE", i64::from(REVERSE)),
+        ("MATCHED", i64::from(s.matched)),
+        ("MISMATCH", i64::from(s.mismatch)),
+        ("UNKNOWN", i64::from(s.unknown)),
+        ("GAP_FIRST", i64::from(s.gap_first)),
+        ("GAP_NEXT", i64::from(s.gap_next)),
+        ("END_BONUS", i64::from(s.end_bonus)),
+        ("REACH", i64::from(s.reach)),
+        ("NEVER", i64::from(NEVER)),
+        ("MAX_SHIFT", i64::from(MAX_SHIFT)),
+    ];
+    let genome = [&index.genome];
+    let (words, masks, spans) = (
+        reads.words.whole(),
+        reads.masks.whole(),
+        reads.spans.whole(),
+    );
+    let extensions = gpu.room::<Extension>(jobs.len());
+    let verdicts = gpu.room::<u32>(jobs.len());
+    let args = [
+        words,
+        masks,
+        spans,
+        jobs.each(),
+        extensions.out(),
+        verdicts.out(),
+    ];
+    gpu.run(&SHADERS[0], &constants, &genome, &args, jobs.len());
+    let ranks = gpu.ranks(jobs.len());
+    let selected = gpu.room::<u32>(jobs.len());
+    let args = [
+        ranks.each(),
+        extensions.whole(),
+        verdicts.whole(),
+        jobs.whole(),
+        selected.out(),
+    ];
+    gpu.run(&SHADERS[1], &constants, &genome, &args, jobs.len());
+    let selected = gpu.download(&selected).unwrap_or_default(); // the trouble is kept for the caller's download
+    let chosen: Vec<[u32; 2]> = (0..)
+        .zip(selected)
+        .filter(|&(_, selected)| selected == 1)
+        .zip(0..)
+        .map(|((job, _), slot)| [job, slot])
+        .collect();
+    let runs = gpu.room::<u32>(chosen.len() * MAX_RUNS);
+    let chosen = gpu.upload(&chosen);
+    let args = [
+        words,
+        masks,
+        spans,
+        jobs.whole(),
+        extensions.kept(),
+        chosen.each(),
+        runs.out(),
+        Arg::Scratch(u64::from(reads.longest.max(1)) * BAND as u64 / 2),
+    ];
+    gpu.run(&SHADERS[2], &constants, &genome, &args, chosen.len());
+    Extensions { extensions, runs }
 }
 
 /// A mask as the reverse complement has it.

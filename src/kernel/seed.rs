@@ -4,11 +4,14 @@
 //! [`crate::genome::syncmer`]) first its places on the read's own strand, then those on the other,
 //! each only if there are any. Reads follow one another; `ends[r]` is where read `r`'s list ends.
 
+use crate::backend::{DeviceIndex, DeviceReads, Seeds};
 use crate::batch::ReadSpan;
+use crate::device::gpu::Gpu;
 use crate::device::lanes::prefetch;
+use crate::device::shader::Shader;
 use crate::domain::bases::{get_code, reverse_complement_packed, window};
 use crate::genome::index::{self, Bucket};
-use crate::genome::syncmer::{K, S, Syncmer, WINDOW, hash_kmer, hash_smer, syncmers};
+use crate::genome::syncmer::{K, MULTIPLIERS, S, Syncmer, WINDOW, hash_kmer, hash_smer, syncmers};
 use bytemuck::{Pod, Zeroable};
 
 /// The reads of a batch, packed: a read's words start at `spans[r].word`; a base that is no ACGT
@@ -164,6 +167,64 @@ pub fn on_cpu(
         from = end;
         ends.push(seeds.len() as u32);
     }
+}
+
+/// `seed_count`: how many seeds each read has; `seed_write`: the seeds, at their places.
+pub static SHADERS: [Shader; 2] = [shader("seed_count"), shader("seed_write")];
+
+const fn shader(name: &'static str) -> Shader {
+    Shader {
+        name,
+        source: concat!(
+            include_str!("../../shaders/common.wgsl"),
+            include_str!("../../shaders/hash.wgsl"),
+            include_str!("../../shaders/seed.wgsl"),
+        ),
+        tables: &[("blocks", "vec4<u32>"), ("positions", "u32")],
+        lengths: &[("RING", RING)],
+    }
+}
+
+/// Hashes of s-mers that a thread keeps; a power of two, [`WINDOW`] or more.
+const RING: u32 = 16;
+const _: () = assert!(WINDOW <= RING as usize);
+
+/// All reads of a batch, one thread each, twice: to count their seeds, then to write them.
+pub(crate) fn on_gpu(
+    gpu: &Gpu,
+    reads: &DeviceReads<Gpu>,
+    index: &DeviceIndex<'_, Gpu>,
+) -> Seeds<Gpu> {
+    let constants = [
+        ("MULTIPLIER_0", i64::from(MULTIPLIERS[0])),
+        ("MULTIPLIER_1", i64::from(MULTIPLIERS[1])),
+        ("MULTIPLIER_2", i64::from(MULTIPLIERS[2])),
+        ("K", K as i64),
+        ("S", S as i64),
+        ("HASH_BITS", i64::from(index.hash_bits)),
+        ("BUCKETS_PER_BLOCK", i64::from(index::BUCKETS_PER_BLOCK)),
+        ("CROWDED", i64::from(index::CROWDED)),
+        ("MAX_RANK", i64::from(MAX_RANK)),
+        ("REVERSE", i64::from(REVERSE)),
+    ];
+    let tables = [&index.blocks, &index.positions];
+    let (words, masks, spans) = (reads.words.whole(), reads.masks.whole(), reads.spans.each());
+    let counts = gpu.room::<u32>(reads.count);
+    let args = [words, masks, spans, counts.out()];
+    gpu.run(&SHADERS[0], &constants, &tables, &args, reads.count);
+    let (ends, total) = gpu.ends(&counts);
+    let seeds = gpu.room::<Seed>(total);
+    let places = [counts.each(), ends.each()];
+    let args = [
+        words,
+        masks,
+        spans,
+        places[0],
+        places[1],
+        seeds.shared_out(),
+    ];
+    gpu.run(&SHADERS[1], &constants, &tables, &args, reads.count);
+    Seeds { seeds, ends }
 }
 
 /// Appends the sampled k-mers of one read to `scratch.found`.

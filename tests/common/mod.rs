@@ -1,6 +1,8 @@
 //! What several test files share: the devices to test on, and seeded random numbers.
 #![allow(dead_code, unused_macros, unused_imports)] // no test file uses all of it
 
+pub mod twin;
+
 use std::io::Write;
 use std::sync::{Once, OnceLock};
 use theralign::backend::Gpu;
@@ -13,7 +15,7 @@ use theralign::device::lanes::Level;
 /// that tables and batches are cut.
 macro_rules! on_every_backend {
     ($($(#[$meta:meta])* fn $name:ident($backend:ident) $body:block)*) => {
-        $($(#[$meta])* fn $name<B: theralign::backend::Backend>($backend: &B) $body)*
+        $($(#[$meta])* fn $name<B: theralign::backend::Kernels>($backend: &B) $body)*
         mod cpu {
             $(#[test] fn $name() {
                 $crate::common::on_cpu(|cpu| super::$name(cpu));
@@ -48,12 +50,13 @@ pub fn gpu() -> Option<&'static Gpu> {
     GPU.get_or_init(|| open(&Options::default())).as_ref()
 }
 
-/// The same adapter, as if it allowed bindings of 16 KiB and three workgroups a dimension.
+/// The same adapter, as if it allowed bindings of 256 KiB, table pieces of 16 KiB and three workgroups a dimension.
 pub fn gpu_cut() -> Option<&'static Gpu> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
     GPU.get_or_init(|| {
         open(&Options {
-            max_binding: Some(16 << 10),
+            max_binding: Some(256 << 10),
+            max_piece: Some(16 << 10),
             max_groups: Some(3),
             ..Options::default()
         })

@@ -1,0 +1,289 @@
+// Twin of src/kernel/candidate.rs. One thread per template.
+
+override K: u32;
+override REVERSE: u32;
+override MATES: u32;
+override LONGEST: u32;
+override MAX_HITS: u32;
+override MAX_OCCURRENCES: u32;
+override CLUSTER_GAP: u32;
+override MAX_CANDIDATES: u32;
+
+struct ReadSpan { word: u32, len: u32 }
+struct Seed { place: u32, start: u32, count: u32 }
+struct Candidate { read: u32, diagonal: u32, votes: u32, seeded: u32, spread: u32 }
+struct Summary { lists: u32, skipped: u32 }
+
+@group(0) @binding(0) var<storage, read> templates: array<u32>;
+@group(0) @binding(1) var<storage, read> words: array<u32>;
+@group(0) @binding(2) var<storage, read> spans: array<ReadSpan>;
+@group(0) @binding(3) var<storage, read> seeds: array<Seed>;
+@group(0) @binding(4) var<storage, read> ends: array<u32>;
+@group(0) @binding(5) var<storage, read_write> slots: array<Candidate>;
+@group(0) @binding(6) var<storage, read_write> counts: array<u32>;
+@group(0) @binding(7) var<storage, read_write> summaries: array<Summary>;
+@group(0) @binding(8) var<storage, read_write> scratch: array<u32>;
+
+// Working memory of mate `m`: MAX_HITS hits of two words, then MAX_HITS clusters of four. The words
+// of the threads are interleaved, so that neighbours touch neighbouring memory.
+var<private> thread: u32;
+var<private> threads: u32;
+
+fn at(m: u32, word: u32) -> u32 {
+  return (m * 6u * MAX_HITS + word) * threads + thread;
+}
+
+// A place of a seed: x its diagonal; y strand above offset above rank of the seed.
+fn hit(m: u32, i: u32) -> vec2<u32> {
+  return vec2(scratch[at(m, 2u * i)], scratch[at(m, 2u * i + 1u)]);
+}
+
+fn set_hit(m: u32, i: u32, h: vec2<u32>) {
+  scratch[at(m, 2u * i)] = h.x;
+  scratch[at(m, 2u * i + 1u)] = h.y;
+}
+
+const STRAND = 0x80000000u; // of y
+
+fn precedes(a: vec2<u32>, b: vec2<u32>) -> bool {
+  if ((a.y ^ b.y) & STRAND) != 0u { return a.y < b.y; }
+  return a.x < b.x || (a.x == b.x && a.y < b.y);
+}
+
+// Shell sort with the gaps of Ciura (2001).
+fn sort_hits(m: u32, n: u32) {
+  var gaps = array<u32, 8>(301u, 132u, 57u, 23u, 10u, 4u, 1u, 0u);
+  for (var g = 0u; gaps[g] > 0u; g += 1u) {
+    let gap = gaps[g];
+    for (var i = gap; i < n; i += 1u) {
+      let h = hit(m, i);
+      var j = i;
+      while j >= gap {
+        let before = hit(m, j - gap);
+        if !precedes(h, before) { break; }
+        set_hit(m, j, before);
+        j -= gap;
+      }
+      if j != i { set_hit(m, j, h); }
+    }
+  }
+}
+
+// A cluster: as in Candidate, the partner's votes still to be found.
+struct Cluster { diagonal: u32, votes: u32, seeded: u32, spread: u32 }
+
+fn cluster_at(m: u32, i: u32) -> Cluster {
+  let w = 2u * MAX_HITS + 4u * i;
+  return Cluster(scratch[at(m, w)], scratch[at(m, w + 1u)], scratch[at(m, w + 2u)], scratch[at(m, w + 3u)]);
+}
+
+fn set_cluster(m: u32, i: u32, c: Cluster) {
+  let w = 2u * MAX_HITS + 4u * i;
+  scratch[at(m, w)] = c.diagonal;
+  scratch[at(m, w + 1u)] = c.votes;
+  scratch[at(m, w + 2u)] = c.seeded;
+  scratch[at(m, w + 3u)] = c.spread;
+}
+
+fn own(c: Cluster) -> u32 { return c.votes & 0xffu; }
+fn partner(c: Cluster) -> u32 { return (c.votes >> 8u) & 0xffu; }
+
+// The longest list that is looked at.
+fn longest_list(first: u32, end: u32) -> u32 {
+  var limit = 0u;
+  for (var step = 1u; step <= MAX_OCCURRENCES; step *= 2u) {
+    var total = 0u;
+    for (var s = first; s < end; s += 1u) {
+      let count = seeds[s].count;
+      if count <= step { total += count; }
+    }
+    if total > MAX_HITS { break; }
+    limit = step;
+  }
+  return limit;
+}
+
+// Steps 1 and 2: the clusters of read `r`, mate `m` of its template; how many.
+fn cluster(m: u32, r: u32, summary: u32) -> u32 {
+  var first = 0u;
+  if r > 0u { first = ends[r - 1u]; }
+  let end = ends[r];
+  let limit = longest_list(first, end);
+  var skipped = 0u;
+  var n = 0u;
+  for (var s = first; s < end; s += 1u) {
+    let seed = seeds[s];
+    if seed.count > limit {
+      skipped += 1u;
+      continue;
+    }
+    var offset = seed.place & 0xffffu;
+    var y = (seed.place >> 16u) & 0x7fu;
+    if (seed.place & REVERSE) != 0u {
+      offset = spans[r].len - K - offset;
+      y |= STRAND;
+    }
+    y |= offset << 7u;
+    for (var p = 0u; p < seed.count; p += 1u) {
+      set_hit(m, n, vec2(positions(seed.start + p) - offset, y));
+      n += 1u;
+    }
+  }
+  summaries[summary] = Summary(end - first, skipped);
+  sort_hits(m, n);
+  var clusters = 0u;
+  var start = 0u;
+  while start < n {
+    let lowest = hit(m, start);
+    var voters = vec4<u32>();
+    var previous = lowest;
+    var line = start;    // where the diagonal under way begins
+    var best = start;    // the longest diagonal's first and end
+    var best_end = start;
+    var to = start;
+    loop {
+      var h: vec2<u32>;
+      var ends_here = to >= n;
+      if !ends_here {
+        h = hit(m, to);
+        ends_here = ((h.y ^ previous.y) & STRAND) != 0u || h.x - previous.x > CLUSTER_GAP;
+      }
+      if ends_here || h.x != previous.x {
+        if to - line > best_end - best {
+          best = line;
+          best_end = to;
+        }
+        line = to;
+      }
+      if ends_here { break; }
+      let rank = h.y & 0x7fu;
+      voters[rank / 32u] |= 1u << (rank % 32u);
+      previous = h;
+      to += 1u;
+    }
+    let head = hit(m, best);
+    let tail = hit(m, best_end - 1u);
+    let bits = countOneBits(voters);
+    set_cluster(m, clusters, Cluster(
+      head.x,
+      (bits.x + bits.y + bits.z + bits.w) | select(0u, REVERSE, (head.y & STRAND) != 0u),
+      ((head.y >> 7u) & 0xffffu) | ((((tail.y >> 7u) & 0xffffu) + K) << 16u),
+      (head.x - lowest.x) | ((previous.x - head.x) << 16u)));
+    clusters += 1u;
+    start = to;
+  }
+  return clusters;
+}
+
+fn is_reverse(c: Cluster) -> bool { return (c.votes & REVERSE) != 0u; }
+
+// Saturating, as in the definition.
+fn less(a: u32, b: u32) -> u32 { return select(0u, a - b, a > b); }
+
+// Step 3: each cluster's best partner among the `mates` clusters of the other mate.
+fn find_partners(m: u32, n: u32, length: u32, mates: u32, mate_length: u32) {
+  let mate = 1u - m;
+  for (var i = 0u; i < n; i += 1u) {
+    var c = cluster_at(m, i);
+    var low: u32;
+    var high: u32;
+    if is_reverse(c) {
+      high = c.diagonal + length;
+      low = less(high, LONGEST);
+    } else {
+      low = less(c.diagonal + 1u, mate_length);
+      high = less(c.diagonal + LONGEST + 1u, mate_length);
+    }
+    // The first of the other strand that is not below `low`: forward clusters come first.
+    var start = 0u;
+    var to = mates;
+    while start < to {
+      let middle = (start + to) / 2u;
+      let o = cluster_at(mate, middle);
+      let forward = !is_reverse(o);
+      let before = select(forward || o.diagonal < low, forward && o.diagonal < low, is_reverse(c));
+      if before { start = middle + 1u; } else { to = middle; }
+    }
+    var best = 0u;
+    while start < mates {
+      let o = cluster_at(mate, start);
+      if is_reverse(o) == is_reverse(c) || o.diagonal >= high { break; }
+      best = max(best, own(o));
+      start += 1u;
+    }
+    c.votes |= best << 8u;
+    set_cluster(m, i, c);
+  }
+}
+
+// The order of candidates: more votes with the partner's, more votes, then the hash.
+struct Rank { sum: u32, votes: u32, hash: u32, diagonal: u32, reverse: u32 }
+
+fn rank_of(c: Cluster, salt: u32) -> Rank {
+  return Rank(own(c) + partner(c), own(c), hash_kmer(c.diagonal, salt), c.diagonal, u32(is_reverse(c)));
+}
+
+fn better(a: Rank, b: Rank) -> bool {
+  if a.sum != b.sum { return a.sum > b.sum; }
+  if a.votes != b.votes { return a.votes > b.votes; }
+  if a.hash != b.hash { return a.hash < b.hash; }
+  if a.diagonal != b.diagonal { return a.diagonal < b.diagonal; }
+  return a.reverse < b.reverse;
+}
+
+// Step 4: the best clusters, into the read's slots.
+fn keep(m: u32, r: u32, n: u32, summary: u32) {
+  var best = 0u;
+  var best_sum = 0u;
+  for (var i = 0u; i < n; i += 1u) {
+    let c = cluster_at(m, i);
+    best = max(best, own(c));
+    if partner(c) > 0u { best_sum = max(best_sum, own(c) + partner(c)); }
+  }
+  var salt = 0u;
+  if spans[r].len > 0u { salt = words[spans[r].word]; }
+  var kept = 0u;
+  var last: Rank; // the one kept before
+  while kept < MAX_CANDIDATES {
+    var chosen = n;
+    var chosen_rank: Rank;
+    for (var i = 0u; i < n; i += 1u) {
+      let c = cluster_at(m, i);
+      let sum = own(c) + partner(c);
+      if 4u * own(c) < best && (partner(c) == 0u || 4u * sum < max(best_sum, best)) { continue; }
+      let rank = rank_of(c, salt);
+      if kept > 0u && !better(last, rank) { continue; }
+      if chosen == n || better(rank, chosen_rank) {
+        chosen = i;
+        chosen_rank = rank;
+      }
+    }
+    if chosen == n { break; }
+    let c = cluster_at(m, chosen);
+    slots[summary * MAX_CANDIDATES + kept] = Candidate(r, c.diagonal, c.votes, c.seeded, c.spread);
+    last = chosen_rank;
+    kept += 1u;
+  }
+  counts[summary] = kept;
+}
+
+@compute @workgroup_size(LANES)
+fn candidate(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+             @builtin(local_invocation_index) lane: u32) {
+  let i = job_index(group, groups, lane);
+  threads = arrayLength(&templates);
+  if i >= threads { return; }
+  thread = i;
+  let r = templates[i] * MATES;
+  var n = array<u32, 2>();
+  for (var m = 0u; m < MATES; m += 1u) {
+    n[m] = cluster(m, r + m, i * MATES + m);
+  }
+  if MATES == 2u {
+    find_partners(0u, n[0], spans[r].len, n[1], spans[r + 1u].len);
+    find_partners(1u, n[1], spans[r + 1u].len, n[0], spans[r].len);
+  }
+  for (var m = 0u; m < MATES; m += 1u) {
+    keep(m, r + m, n[m], i * MATES + m);
+  }
+}
