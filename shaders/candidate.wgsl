@@ -103,6 +103,59 @@ fn longest_list(first: u32, end: u32) -> u32 {
   return limit;
 }
 
+// Saturating, as in the definition.
+fn less(a: u32, b: u32) -> u32 { return select(0u, a - b, a > b); }
+
+// Hits [first, end) of one diagonal, and the bases of the aligned read that they span.
+struct Line { first: u32, end: u32, diagonal: u32, seeded: vec2<u32> }
+
+// The line that begins at hit `first`, in a group that ends at `group_end`.
+fn line_at(m: u32, first: u32, group_end: u32) -> Line {
+  let head = hit(m, first);
+  var last = head;
+  var end = first + 1u;
+  while end < group_end {
+    let h = hit(m, end);
+    if h.x != head.x || ((h.y ^ head.y) & STRAND) != 0u { break; }
+    last = h;
+    end += 1u;
+  }
+  return Line(first, end, head.x, vec2((head.y >> 7u) & 0xffffu, ((last.y >> 7u) & 0xffffu) + K));
+}
+
+// Do two lines speak for parts of the read that lie beside each other?
+fn continues(a: Line, b: Line) -> bool {
+  let overlap = less(min(a.seeded.y, b.seeded.y), max(a.seeded.x, b.seeded.x));
+  let shorter = min(a.seeded.y - a.seeded.x, b.seeded.y - b.seeded.x);
+  let apart = max(a.diagonal, b.diagonal) - min(a.diagonal, b.diagonal);
+  return 2u * overlap <= shorter && apart <= CLUSTER_GAP;
+}
+
+// The cluster around one line of a group: it, and the lines that continue it.
+fn gather(m: u32, head: Line, group: u32, group_end: u32) -> Cluster {
+  var voters = vec4<u32>();
+  var low = 0u;
+  var high = 0u;
+  var i = group;
+  while i < group_end {
+    let line = line_at(m, i, group_end);
+    i = line.end;
+    if line.first != head.first && !continues(head, line) { continue; }
+    for (var h = line.first; h < line.end; h += 1u) {
+      let rank = hit(m, h).y & 0x7fu;
+      voters[rank / 32u] |= 1u << (rank % 32u);
+    }
+    low = max(low, less(head.diagonal, line.diagonal));
+    high = max(high, less(line.diagonal, head.diagonal));
+  }
+  let bits = countOneBits(voters);
+  return Cluster(
+    head.diagonal,
+    (bits.x + bits.y + bits.z + bits.w) | select(0u, REVERSE, (hit(m, head.first).y & STRAND) != 0u),
+    head.seeded.x | (head.seeded.y << 16u),
+    low | (high << 16u));
+}
+
 // Steps 1 and 2: the clusters of read `r`, mate `m` of its template; how many.
 fn cluster(m: u32, r: u32, summary: u32) -> u32 {
   var first = 0u;
@@ -132,53 +185,34 @@ fn cluster(m: u32, r: u32, summary: u32) -> u32 {
   summaries[summary] = Summary(end - first, skipped);
   sort_hits(m, n);
   var clusters = 0u;
-  var start = 0u;
-  while start < n {
-    let lowest = hit(m, start);
-    var voters = vec4<u32>();
-    var previous = lowest;
-    var line = start;    // where the diagonal under way begins
-    var best = start;    // the longest diagonal's first and end
-    var best_end = start;
-    var to = start;
-    loop {
-      var h: vec2<u32>;
-      var ends_here = to >= n;
-      if !ends_here {
-        h = hit(m, to);
-        ends_here = ((h.y ^ previous.y) & STRAND) != 0u || h.x - previous.x > CLUSTER_GAP;
-      }
-      if ends_here || h.x != previous.x {
-        if to - line > best_end - best {
-          best = line;
-          best_end = to;
-        }
-        line = to;
-      }
-      if ends_here { break; }
-      let rank = h.y & 0x7fu;
-      voters[rank / 32u] |= 1u << (rank % 32u);
-      previous = h;
-      to += 1u;
+  var group = 0u;
+  while group < n {
+    var longest = line_at(m, group, n);
+    var previous = longest;
+    var group_end = longest.end;
+    while group_end < n {
+      let h = hit(m, group_end);
+      let strands = (h.y ^ hit(m, previous.first).y) & STRAND;
+      if strands != 0u || h.x - previous.diagonal > CLUSTER_GAP { break; }
+      previous = line_at(m, group_end, n);
+      if previous.end - previous.first > longest.end - longest.first { longest = previous; }
+      group_end = previous.end;
     }
-    let head = hit(m, best);
-    let tail = hit(m, best_end - 1u);
-    let bits = countOneBits(voters);
-    set_cluster(m, clusters, Cluster(
-      head.x,
-      (bits.x + bits.y + bits.z + bits.w) | select(0u, REVERSE, (head.y & STRAND) != 0u),
-      ((head.y >> 7u) & 0xffffu) | ((((tail.y >> 7u) & 0xffffu) + K) << 16u),
-      (head.x - lowest.x) | ((previous.x - head.x) << 16u)));
-    clusters += 1u;
-    start = to;
+    var i = group;
+    while i < group_end {
+      let line = line_at(m, i, group_end);
+      i = line.end;
+      if 2u * (line.end - line.first) < longest.end - longest.first { continue; }
+      if line.first != longest.first && continues(longest, line) { continue; }
+      set_cluster(m, clusters, gather(m, line, group, group_end));
+      clusters += 1u;
+    }
+    group = group_end;
   }
   return clusters;
 }
 
 fn is_reverse(c: Cluster) -> bool { return (c.votes & REVERSE) != 0u; }
-
-// Saturating, as in the definition.
-fn less(a: u32, b: u32) -> u32 { return select(0u, a - b, a > b); }
 
 // Step 3: each cluster's best partner among the `mates` clusters of the other mate.
 fn find_partners(m: u32, n: u32, length: u32, mates: u32, mate_length: u32) {
