@@ -3,14 +3,17 @@
 use super::insert::{InsertSize, SAMPLE};
 use super::record::Writer;
 use super::{Aligner, Scratch};
+use crate::backend::Device;
 use crate::batch::ReadBatch;
 use crate::error::thousands;
 use crate::flow;
+use crate::format::bam::write_bam;
 use crate::format::fastq::{FastqReader, Pairing};
 use crate::format::header::{self, Order, ReadGroup};
 use crate::format::output::Output;
 use crate::format::sam::{Record, write_sam};
 use crate::genome::Reference;
+use crate::sort::{self, Sorter};
 use crate::{Error, Result};
 use std::collections::VecDeque;
 use std::io::Write;
@@ -31,6 +34,8 @@ pub struct Options {
     pub insert: Option<InsertSize>,
     /// CPU threads.
     pub threads: usize,
+    /// How a `.bam` is sorted.
+    pub sorting: sort::Options,
     /// Templates in a batch.
     pub batch: usize,
     /// For the header.
@@ -50,6 +55,42 @@ pub struct Summary {
     pub proper: u64,
     /// The insert size used, for paired reads.
     pub insert: Option<InsertSize>,
+    /// What was sorted, for BAM.
+    pub sorted: Option<sort::Summary>,
+}
+
+/// Where records go.
+enum Sink {
+    Sam(Output),
+    Bam(Box<Sorter>),
+}
+
+impl Sink {
+    fn open(options: &Options) -> Result<Sink> {
+        let is_bam = options
+            .output
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("bam"));
+        Ok(if is_bam {
+            Sink::Bam(Box::new(Sorter::new(&options.output, &options.sorting)?))
+        } else {
+            Sink::Sam(Output::create(&options.output)?)
+        })
+    }
+
+    fn order(&self) -> Order {
+        match self {
+            Sink::Sam(_) => Order::Input,
+            Sink::Bam(_) => Order::Coordinate,
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Sink::Sam(out) => out.write_all(bytes).map_err(Error::io(out.path())),
+            Sink::Bam(sorter) => sorter.push(bytes),
+        }
+    }
 }
 
 /// A batch's records, and what they add to the summary.
@@ -65,9 +106,11 @@ struct Done {
 ///
 /// # Errors
 /// For broken input and for outputs that cannot be written; then no output gets its name.
-pub fn run(reference: &Reference, options: &Options) -> Result<Summary> {
+pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<Summary> {
     let mut reader = FastqReader::open(&options.reads, options.pairing, options.batch)?;
-    let mut out = Output::create(&options.output)?;
+    eprintln!("aligning on {}", device.name());
+    let mut sink = Sink::open(options)?;
+    let order = sink.order();
     let aligner = Aligner::new(reference);
     let mut first = VecDeque::new();
     let insert = if options.pairing == Pairing::Single {
@@ -82,13 +125,14 @@ pub fn run(reference: &Reference, options: &Options) -> Result<Summary> {
         say_insert(i);
     }
     let text = header::text(
-        Order::Input,
+        order,
         reference.contigs(),
         options.read_group.as_ref(),
         &options.command,
     );
-    let written = |e| Error::io(&options.output)(e);
-    out.write_all(text.as_bytes()).map_err(written)?;
+    if let Sink::Sam(_) = sink {
+        sink.push(text.as_bytes())?;
+    }
 
     let mut summary = Summary {
         insert,
@@ -102,7 +146,10 @@ pub fn run(reference: &Reference, options: &Options) -> Result<Summary> {
             None => reader.next_batch(),
         },
         || {
-            let encode = |r: &Record, out: &mut Vec<u8>| write_sam(r, reference.contigs(), out);
+            let encode = |r: &Record, out: &mut Vec<u8>| match order {
+                Order::Input => write_sam(r, reference.contigs(), out),
+                Order::Coordinate => write_bam(r, out),
+            };
             (Scratch::default(), Writer::new(reference, group, encode))
         },
         |(scratch, writer), batch: ReadBatch| {
@@ -126,10 +173,13 @@ pub fn run(reference: &Reference, options: &Options) -> Result<Summary> {
             summary.reads += done.reads;
             summary.mapped += done.mapped;
             summary.proper += done.proper;
-            out.write_all(&done.bytes).map_err(written)
+            sink.push(&done.bytes)
         },
     )?;
-    out.finish()?;
+    match sink {
+        Sink::Sam(out) => out.finish()?,
+        Sink::Bam(sorter) => summary.sorted = Some(sorter.finish(&text, reference.contigs())?),
+    }
     Ok(summary)
 }
 

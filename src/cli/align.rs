@@ -1,6 +1,6 @@
 //! `theralign align`: FASTQ to SAM or sorted BAM.
 
-use super::common::Threads;
+use super::common::{DeviceChoice, Sorting, Threads};
 use crate::align::insert::InsertSize;
 use crate::align::run::{Options, run as align};
 use crate::error::thousands;
@@ -38,6 +38,10 @@ pub struct Args {
     #[arg(long, default_value_t = 2048, value_name = "N", hide = true)]
     batch: usize,
     #[command(flatten)]
+    sorting: Sorting,
+    #[command(flatten)]
+    device: DeviceChoice,
+    #[command(flatten)]
     threads: Threads,
 }
 
@@ -60,11 +64,13 @@ pub fn run(args: &Args) -> Result<()> {
             .transpose()?,
         insert: args.insert_size.as_deref().map(parse_insert).transpose()?,
         threads,
+        sorting: args.sorting.options(),
         batch: args.batch.max(1),
         command: std::env::args().collect::<Vec<_>>().join(" "),
     };
+    let device = args.device.open()?;
     let reference = Reference::open(&args.index)?;
-    let summary = align(&reference, &options)?;
+    let summary = align(&reference, &device, &options)?;
     let share = |n: u64| 100.0 * n as f64 / summary.reads.max(1) as f64;
     eprintln!(
         "{} reads: {:.2} % mapped, {:.2} % in proper pairs",

@@ -1,6 +1,10 @@
 //! Options that several subcommands share.
 
+use crate::backend::Device;
+use crate::format::bgzf::DEFAULT_LEVEL;
+use crate::sort::{self, Duplicates};
 use crate::{Error, Result};
+use std::path::PathBuf;
 
 /// How many CPU threads to use.
 #[derive(clap::Args, Debug, Clone)]
@@ -24,5 +28,77 @@ impl Threads {
             .num_threads(n)
             .build_global();
         Ok(n)
+    }
+}
+
+/// Where the kernels run.
+#[derive(clap::Args, Debug, Clone)]
+pub struct DeviceChoice {
+    /// auto (a real GPU, else the CPU), cpu, gpu, or part of an adapter's name or its PCI id, as `theralign devices` lists them
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: String,
+}
+
+impl DeviceChoice {
+    /// Opens the device.
+    pub fn open(&self) -> Result<Device> {
+        Device::choose(&self.device)
+    }
+}
+
+/// A number of bytes as people write it: `500M`, `4G`, `1048576`.
+pub fn parse_bytes(text: &str) -> std::result::Result<usize, String> {
+    let (number, unit) = match text.trim_end_matches(['b', 'B', 'i']) {
+        t if t.ends_with(['k', 'K']) => (&t[..t.len() - 1], 1 << 10),
+        t if t.ends_with(['m', 'M']) => (&t[..t.len() - 1], 1 << 20),
+        t if t.ends_with(['g', 'G']) => (&t[..t.len() - 1], 1 << 30),
+        t => (t, 1usize),
+    };
+    let n: usize = number
+        .parse()
+        .map_err(|_| "give a number of bytes, as 500M or 4G".to_string())?;
+    n.checked_mul(unit)
+        .ok_or_else(|| "more than this machine can count".to_string())
+}
+
+/// How alignments are sorted.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Sorting {
+    /// Memory for sorting, about; the rest goes to temporary files
+    #[arg(long, default_value = "2G", value_parser = parse_bytes, value_name = "BYTES")]
+    pub memory: usize,
+    /// Folder for temporary files [default: the output's]
+    #[arg(long, value_name = "DIR")]
+    pub temporary: Option<PathBuf>,
+    /// What happens to duplicates
+    #[arg(long, value_enum, default_value = "mark")]
+    pub duplicates: Duplicates,
+    /// Compression level of the BAM, 0 to 12
+    #[arg(long, default_value_t = DEFAULT_LEVEL, value_parser = clap::value_parser!(u8).range(0..=12), value_name = "N")]
+    pub level: u8,
+}
+
+impl Sorting {
+    /// As the sorter takes them.
+    pub fn options(&self) -> sort::Options {
+        sort::Options {
+            memory: self.memory,
+            temporary: self.temporary.clone(),
+            duplicates: self.duplicates,
+            level: self.level,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_bytes;
+
+    #[test]
+    fn bytes_are_read_with_their_unit() {
+        assert_eq!(parse_bytes("1048576"), Ok(1 << 20));
+        assert_eq!(parse_bytes("500M"), Ok(500 << 20));
+        assert_eq!(parse_bytes("4GiB"), Ok(4 << 30));
+        assert!(parse_bytes("many").is_err() && parse_bytes("99999999999G").is_err());
     }
 }
