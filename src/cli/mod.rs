@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 pub mod align;
 pub mod common;
+pub mod devices;
 pub mod index;
 pub mod simulate;
 
@@ -22,6 +23,7 @@ pub struct Cli {
 enum Command {
     Index(index::Args),
     Align(align::Args),
+    Devices(devices::Args),
     Simulate(simulate::Args),
 }
 
@@ -31,6 +33,7 @@ impl Cli {
         match self.command {
             Command::Index(args) => index::run(&args),
             Command::Align(args) => align::run(&args),
+            Command::Devices(args) => devices::run(&args),
             Command::Simulate(args) => simulate::run(&args),
         }
     }
