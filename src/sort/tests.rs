@@ -331,8 +331,8 @@ fn the_index_finds_what_a_scan_finds() {
 
 /// Compares queries with a scan of the file.
 fn assert_index(path: &Path, index: &impl noodles::csi::BinningIndex, length: u32) {
-    let length = length as usize;
     use noodles::core::{Position, Region};
+    let length = length as usize;
     let mut reader = noodles::bam::io::Reader::new(std::fs::File::open(path).unwrap());
     let header = reader.read_header().unwrap();
     let all: Vec<_> = reader.records().map(|r| r.unwrap()).collect();
@@ -442,7 +442,7 @@ fn any_read() -> impl Strategy<Value = Read> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20) })]
 
     #[test]
     fn neither_memory_nor_cuts_change_a_byte_and_copies_are_those_of_the_definition(
