@@ -15,6 +15,7 @@ pub mod format;
 
 /// The packed genome, its contig table, and the seed index.
 pub mod genome;
+
 /// Panel reads with known variants, to try a pipeline against a truth.
 pub mod simulate;
 
@@ -35,15 +36,20 @@ pub mod backend;
 
 /// Seeds to placed reads: the story of a batch.
 pub mod align;
-/// What a variant means: gene, HGVS, consequence, knowledge.
-pub mod annotate;
 
-/// The subcommands.
-pub mod cli;
 /// Records to a coordinate-sorted, indexed BAM with duplicates marked.
 pub mod sort;
 
 /// Quality figures of a run: what became of the reads, how deep the panel was read.
 pub mod qc;
+
+/// What a variant means: gene, HGVS, consequence, knowledge.
+pub mod annotate;
+
+/// What the findings mean for a therapy, and what was not seen.
+pub mod report;
+
+/// The subcommands.
+pub mod cli;
 
 pub use error::{Error, Result};

@@ -19,4 +19,4 @@ pub use transcript::{Choice, Transcript};
 pub use tumor::{Relation, Tumor, Tumors};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

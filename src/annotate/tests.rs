@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-pub(crate) fn demo_reference() -> Reference {
-    build(
-        Path::new("testdata/demo/reference.fa.gz"),
-        BuildOptions { windows: true },
-    )
-    .unwrap()
+pub(crate) fn demo_reference() -> &'static Reference {
+    static DEMO: std::sync::OnceLock<Reference> = std::sync::OnceLock::new();
+    DEMO.get_or_init(|| {
+        build(
+            Path::new("testdata/demo/reference.fa.gz"),
+            BuildOptions { windows: true },
+        )
+        .unwrap()
+    })
 }
 
 fn everywhere(reference: &Reference) -> BTreeMap<ContigId, Vec<Span>> {
@@ -69,7 +72,7 @@ fn only_effect(reference: &Reference, genes: &GeneModel, v: &Variant) -> Effect 
 #[test]
 fn published_names_come_out() {
     let reference = demo_reference();
-    let genes = demo_genes(&reference);
+    let genes = demo_genes(reference);
     // place, gene, c., p., short, most severe term
     let table = [
         (
@@ -322,8 +325,8 @@ fn published_names_come_out() {
         ),
     ];
     for (place, gene, c, p, short, term) in table {
-        let v = variant(&reference, place);
-        let e = only_effect(&reference, &genes, &v);
+        let v = variant(reference, place);
+        let e = only_effect(reference, &genes, &v);
         let t = &genes.transcripts[e.transcript];
         let (long_p, short_p) = e
             .protein
@@ -346,7 +349,7 @@ fn published_names_come_out() {
 #[test]
 fn equal_changes_have_one_name_wherever_the_vcf_puts_them() {
     let reference = demo_reference();
-    let genes = demo_genes(&reference);
+    let genes = demo_genes(reference);
     // The same duplication anchored at every place it can be written at.
     let contig = reference.contig_id("7").unwrap();
     let mut names = std::collections::BTreeSet::new();
@@ -363,8 +366,8 @@ fn equal_changes_have_one_name_wherever_the_vcf_puts_them() {
             reference: vec![anchor],
             alternate,
         };
-        let e = only_effect(&reference, &genes, &v);
-        names.insert((e.hgvs_c, e.protein.unwrap().hgvs(), hgvs_g(&v, &reference)));
+        let e = only_effect(reference, &genes, &v);
+        names.insert((e.hgvs_c, e.protein.unwrap().hgvs(), hgvs_g(&v, reference)));
         if *inserted.last().unwrap() != anchor {
             break;
         }
@@ -382,8 +385,8 @@ fn equal_changes_have_one_name_wherever_the_vcf_puts_them() {
 fn genomic_names_shift_along_the_forward_strand() {
     let reference = demo_reference();
     // A deletion of one G of two: 3' on the forward strand is the second.
-    let v = variant(&reference, "17:7577557 AG>A");
-    let g = hgvs_g(&v, &reference);
+    let v = variant(reference, "17:7577557 AG>A");
+    let g = hgvs_g(&v, reference);
     let shifted = reference.bases(v.contig, Span::new(7_577_557, 7_577_560));
     let run = shifted.iter().take_while(|&&b| b == b'G').count() as u32;
     assert_eq!(g, format!("17:g.{}del", 7_577_557 + run));
@@ -392,7 +395,7 @@ fn genomic_names_shift_along_the_forward_strand() {
 #[test]
 fn frameshifts_into_unknown_sequence_have_no_made_up_stop() {
     let reference = demo_reference();
-    let genes = demo_genes(&reference);
+    let genes = demo_genes(reference);
     // AKT1: only a stretch around codon 17 is known.
     let contig = reference.contig_id("14").unwrap();
     let at = 105_246_551;
@@ -403,7 +406,7 @@ fn frameshifts_into_unknown_sequence_have_no_made_up_stop() {
         reference: two.clone(),
         alternate: two[..1].to_vec(),
     };
-    let e = only_effect(&reference, &genes, &v);
+    let e = only_effect(reference, &genes, &v);
     let p = e.protein.unwrap().hgvs();
     assert!(p.ends_with("fsTer?"), "{p}");
     assert_eq!(e.nmd, None);
@@ -413,8 +416,8 @@ fn frameshifts_into_unknown_sequence_have_no_made_up_stop() {
 #[test]
 fn nonsense_far_from_the_last_junction_is_expected_to_decay() {
     let reference = demo_reference();
-    let genes = demo_genes(&reference);
-    let nmd = |text: &str| only_effect(&reference, &genes, &variant(&reference, text)).nmd;
+    let genes = demo_genes(reference);
+    let nmd = |text: &str| only_effect(reference, &genes, &variant(reference, text)).nmd;
     assert_eq!(nmd("17:7578212 G>A"), Some(true)); // R213*
     assert_eq!(nmd("17:7578406 C>T"), None); // R175H
 }

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 
 pub mod align;
 pub mod common;
-pub mod devices;
 pub mod index;
+pub mod report;
 pub mod simulate;
 
 /// GPU-accelerated genomic sequence aligner whose results reach a therapy decision.
@@ -23,7 +23,7 @@ pub struct Cli {
 enum Command {
     Index(index::Args),
     Align(align::Args),
-    Devices(devices::Args),
+    Report(report::Args),
     Simulate(simulate::Args),
 }
 
@@ -33,7 +33,7 @@ impl Cli {
         match self.command {
             Command::Index(args) => index::run(&args),
             Command::Align(args) => align::run(&args),
-            Command::Devices(args) => devices::run(&args),
+            Command::Report(args) => report::run(&args),
             Command::Simulate(args) => simulate::run(&args),
         }
     }

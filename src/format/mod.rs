@@ -5,6 +5,7 @@ pub mod bam;
 pub mod bam_index;
 pub mod bed;
 pub mod bgzf;
+pub mod calls;
 pub mod fasta;
 pub mod fastq;
 pub mod folder;

@@ -1,0 +1,523 @@
+//! From a VCF to a therapy report: annotate, match, tier, and say of every actionable locus whether it
+//! was seen.
+
+pub mod assess;
+pub mod depth;
+pub mod evidence;
+mod render;
+#[cfg(test)]
+mod tests;
+
+use crate::annotate::gene_model::sha256_of;
+use crate::annotate::knowledge::{self, Origin};
+use crate::annotate::{GeneModel, Knowledge, Relation, Tumor};
+use crate::format::{bed, calls, output::Output};
+use crate::genome::Reference;
+use crate::{Error, Result};
+use assess::{Assessor, Locus, Outcome, Unseen};
+use depth::{Depth, Panel};
+use evidence::{Finding, Tier};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What a report is made from.
+#[derive(Clone, Debug)]
+pub struct ReportOptions {
+    /// The VCF of `theralign call`.
+    pub calls: PathBuf,
+    /// Gene model, GFF3 or GTF.
+    pub genes: PathBuf,
+    /// The targets, BED.
+    pub panel: PathBuf,
+    /// OncoTree code of the tumor.
+    pub tumor: String,
+    /// Depth file; `None`: the one beside the VCF, if there.
+    pub depth: Option<PathBuf>,
+    /// Sample of the VCF; `None` if it has only one.
+    pub sample: Option<String>,
+    /// Quality figures to show, JSON.
+    pub qc: Option<PathBuf>,
+    /// Folder for report.json, report.html and loci.tsv; made if missing.
+    pub out: PathBuf,
+}
+
+/// What is in the report, for the caller's own words.
+#[derive(Clone, Debug)]
+pub struct ReportSummary {
+    /// The report itself.
+    pub report: Report,
+    /// The page to open.
+    pub html: PathBuf,
+}
+
+impl ReportSummary {
+    /// Loci: detected, not detected, not assessed.
+    pub fn loci(&self) -> (usize, usize, usize) {
+        let count =
+            |f: fn(&Outcome) -> bool| self.report.loci.iter().filter(|l| f(&l.outcome)).count();
+        (
+            count(|o| matches!(o, Outcome::Detected { .. })),
+            count(|o| matches!(o, Outcome::NotDetected { .. })),
+            count(|o| matches!(o, Outcome::NotAssessed { .. })),
+        )
+    }
+
+    /// Findings of a tier.
+    pub fn of_tier(&self, tier: Tier) -> impl Iterator<Item = &Finding> {
+        self.report
+            .findings
+            .iter()
+            .filter(move |f| f.tier == Some(tier))
+    }
+}
+
+/// Everything that report.json holds. Fields keep their order; there is no clock time and no path
+/// in it, so that equal inputs give equal bytes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// `theralign-report/1`.
+    pub schema: &'static str,
+    /// What it may be used for.
+    pub notice: &'static str,
+    /// Program and version.
+    pub program: &'static str,
+    /// The sample.
+    pub sample: String,
+    /// The tumor.
+    pub tumor: Tumor,
+    /// `somatic` or `germline`.
+    pub mode: String,
+    /// SHA-256 of the reference's contig names, lengths and MD5s.
+    pub reference: String,
+    /// The panel.
+    pub panel: PanelInfo,
+    /// The gene model.
+    pub gene_model: GeneModelInfo,
+    /// The knowledge.
+    pub knowledge: KnowledgeInfo,
+    /// Variants that passed, by tier, then gene and place.
+    pub findings: Vec<Finding>,
+    /// Therapies that need tumors without an alteration.
+    pub wild_type: Vec<WildType>,
+    /// Actionable loci of the panel's genes.
+    pub loci: Vec<Locus>,
+    /// Alterations with a therapy for this tumor that the assay cannot show.
+    pub unseen: Vec<Unseen>,
+    /// How many alterations without one.
+    pub unseen_elsewhere: usize,
+    /// Genes of the knowledge that the panel does not touch, those with a statement for this tumor first.
+    pub outside: Vec<OutsideGene>,
+    /// Variants that did not pass.
+    pub filtered: Vec<Finding>,
+    /// What a reader should know about this report.
+    pub warnings: Vec<String>,
+    /// Quality figures as given; `null` if none.
+    pub qc: serde_json::Value,
+}
+
+/// The panel as the report used it.
+#[derive(Clone, Debug, Serialize)]
+pub struct PanelInfo {
+    /// File name.
+    pub name: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Merged targets.
+    pub targets: usize,
+    /// Their bases.
+    pub bases: u64,
+}
+
+/// The gene model as the report used it.
+#[derive(Clone, Debug, Serialize)]
+pub struct GeneModelInfo {
+    /// File name.
+    pub name: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// The transcript taken for each gene of the panel.
+    pub transcripts: Vec<TranscriptInfo>,
+}
+
+/// One gene's transcript.
+#[derive(Clone, Debug, Serialize)]
+pub struct TranscriptInfo {
+    /// Gene symbol.
+    pub gene: String,
+    /// Transcript id.
+    pub id: String,
+    /// Why this one.
+    pub choice: &'static str,
+    /// Codons, stop included; 0 for non-coding RNA.
+    pub codons: usize,
+    /// Codons whose bases the reference knows.
+    pub known_codons: usize,
+    /// Why no protein change is derived from it; `null` if all is well.
+    pub fault: Option<String>,
+}
+
+/// The knowledge as the report used it.
+#[derive(Clone, Debug, Serialize)]
+pub struct KnowledgeInfo {
+    /// Version of the shipped tables.
+    pub version: &'static str,
+    /// The day of their last review.
+    pub date: &'static str,
+    /// SHA-256 of the tables.
+    pub sha256: String,
+    /// Statements in them.
+    pub statements: usize,
+    /// Where they are from, with licences.
+    pub origins: Vec<Origin>,
+}
+
+/// A therapy for tumors without certain alterations.
+#[derive(Clone, Debug, Serialize)]
+pub struct WildType {
+    /// Drug.
+    pub therapy: String,
+    /// `supported`, `not_supported`, `not_assessed`.
+    pub status: &'static str,
+    /// Why.
+    pub reason: String,
+    /// Rows of the knowledge.
+    pub rows: Vec<String>,
+}
+
+/// A gene of the knowledge that the panel does not touch.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutsideGene {
+    /// Gene symbol.
+    pub gene: String,
+    /// Does the knowledge link it to a therapy for the tumor at hand?
+    pub for_this_tumor: bool,
+}
+
+const NOTICE: &str = "For research use only. Not for use in diagnostic procedures. Not a medical device; \
+                      every finding needs confirmation by a validated method and review by a qualified person.";
+
+/// Makes the report and writes report.json, report.html and loci.tsv.
+///
+/// # Errors
+/// When an input cannot be read or does not fit the others, the tumor type is unknown, or a file
+/// cannot be written; then none of the three is left behind.
+pub fn run(reference: &Reference, options: &ReportOptions) -> Result<ReportSummary> {
+    let report = make(reference, options)?;
+    let html = render::html(&report)?;
+    let mut json = serde_json::to_string_pretty(&report)
+        .map_err(|e| Error::Failed(format!("report.json: {e}")))?;
+    json.push('\n');
+    std::fs::create_dir_all(&options.out).map_err(Error::io(&options.out))?;
+    let at = |name: &str| options.out.join(name);
+    Output::write(&at("loci.tsv"), render::loci_tsv(&report).as_bytes())?;
+    Output::write(&at("report.json"), json.as_bytes())?;
+    Output::write(&at("report.html"), html.as_bytes())?;
+    Ok(ReportSummary {
+        report,
+        html: at("report.html"),
+    })
+}
+
+/// Makes the report without writing it.
+pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
+    let knowledge = Knowledge::shipped();
+    let tumor = knowledge.tumors.find(&options.tumor)?;
+    let regions = bed::merged(&bed::read_panel(&options.panel, |name| {
+        let id = reference.contig_id(name)?;
+        Some((id, reference.contig(id).length))
+    })?);
+    let panel = Panel::new(&regions);
+    let calls = calls::read(&options.calls, reference, options.sample.as_deref())?;
+    let depth = depth_file(options)
+        .map(|path| Depth::read(&path, reference))
+        .transpose()?;
+    let genes = GeneModel::read(&options.genes, reference, &panel.0, &knowledge)?;
+    let qc = match &options.qc {
+        None => serde_json::Value::Null,
+        Some(path) => read_json(path)?,
+    };
+
+    let mode = calls.mode.clone().unwrap_or_else(|| "somatic".into());
+    let somatic = mode != "germline";
+    let (passed, failed): (Vec<_>, Vec<_>) = calls
+        .calls
+        .iter()
+        .filter(|c| c.copies != Some(0)) // records that say the sample does not have it
+        .partition(|c| c.filters.is_empty());
+    let annotate = |calls: Vec<&calls::Call>| {
+        let mut all: Vec<Finding> = calls
+            .into_iter()
+            .map(|c| evidence::finding(c, reference, &genes, &knowledge, &tumor, somatic))
+            .collect();
+        all.sort_by_key(rank);
+        all
+    };
+    let mut findings = annotate(passed);
+    let filtered = annotate(failed);
+    evidence::note_shared_codons(&mut findings);
+
+    let assessor = Assessor {
+        reference,
+        genes: &genes,
+        panel: &panel,
+        depth: depth.as_ref(),
+    };
+    let all_loci = judged(&assessor, &knowledge, &tumor, &findings, &filtered);
+    let wild_type = wild_type(&knowledge, &tumor, &all_loci, &findings);
+    let loci: Vec<Locus> = all_loci
+        .into_iter()
+        .filter(|l| assessor.transcript(&l.gene).is_some())
+        .collect();
+    let (unseen, unseen_elsewhere) = assess::unseen(&knowledge, &tumor);
+    let mut warnings = Vec::new();
+    if calls.unsigned {
+        warnings.push(
+            "the VCF does not say which reference it was called on; only REF bases were checked"
+                .into(),
+        );
+    }
+    if calls.mode.is_none() {
+        warnings.push(
+            "the VCF does not say whether it was called as somatic or germline; taken as somatic"
+                .into(),
+        );
+    }
+    if depth.is_none() {
+        warnings.push("no depth file was given: no locus can be called not detected".into());
+    }
+    if calls.skipped > 0 {
+        warnings.push(format!(
+            "{} symbolic alleles of the VCF were left out",
+            calls.skipped
+        ));
+    }
+    for t in &genes.transcripts {
+        if let Some(fault) = &t.fault {
+            warnings.push(format!(
+                "{}: no protein change is derived from {}: {fault}",
+                t.model.gene, t.model.id
+            ));
+        }
+    }
+    Ok(Report {
+        schema: "theralign-report/1",
+        notice: NOTICE,
+        program: concat!("theralign ", env!("CARGO_PKG_VERSION")),
+        sample: calls.sample,
+        mode,
+        reference: reference.digest().into(),
+        panel: PanelInfo {
+            name: file_name(&options.panel),
+            sha256: sha256_of(&options.panel)?,
+            targets: regions.len(),
+            bases: panel.bases(),
+        },
+        outside: outside(&knowledge, &tumor, &assessor),
+        gene_model: gene_model_info(&genes),
+        knowledge: KnowledgeInfo {
+            version: knowledge::VERSION,
+            date: knowledge::DATE,
+            sha256: knowledge.sha256.clone(),
+            statements: knowledge.rows.len(),
+            origins: knowledge::ORIGINS.to_vec(),
+        },
+        tumor,
+        findings,
+        wild_type,
+        loci,
+        unseen,
+        unseen_elsewhere,
+        filtered,
+        warnings,
+        qc,
+    })
+}
+
+/// Tier, then standing of the best evidence by its presence, then gene and place.
+fn rank(f: &Finding) -> (Option<Tier>, bool, String, String, u64, String) {
+    // Untiered ones go last: None sorts first, so wrap.
+    let tier = f.tier;
+    (
+        tier.or(Some(Tier::Three)),
+        tier.is_none(),
+        f.gene.clone(),
+        f.contig.clone(),
+        f.position,
+        f.alternate.clone(),
+    )
+}
+
+fn depth_file(options: &ReportOptions) -> Option<PathBuf> {
+    options.depth.clone().or_else(|| {
+        let name = file_name(&options.calls);
+        let stem = name.strip_suffix(".vcf.gz").or(name.strip_suffix(".vcf"))?;
+        let beside = options.calls.with_file_name(format!("{stem}.depth.bed.gz"));
+        beside.exists().then_some(beside)
+    })
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+}
+
+fn read_json(path: &Path) -> Result<serde_json::Value> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    serde_json::from_str(&text).map_err(|e| {
+        Error::input(
+            path.display().to_string(),
+            format!("line {}", e.line()),
+            format!("not JSON: {e}"),
+            "Give the qc.json that theralign wrote.",
+        )
+    })
+}
+
+fn gene_model_info(genes: &GeneModel) -> GeneModelInfo {
+    GeneModelInfo {
+        name: genes.name.clone(),
+        sha256: genes.sha256.clone(),
+        transcripts: genes
+            .transcripts
+            .iter()
+            .map(|t| {
+                let (known, all) = t.known_codons();
+                TranscriptInfo {
+                    gene: t.model.gene.clone(),
+                    id: t.model.id.clone(),
+                    choice: t.model.choice.reason(),
+                    codons: all,
+                    known_codons: known,
+                    fault: t.fault.clone(),
+                }
+            })
+            .collect(),
+    }
+}
+
+/// All loci of the knowledge, also those of genes outside the panel, judged.
+fn judged(
+    assessor: &Assessor,
+    knowledge: &Knowledge,
+    tumor: &Tumor,
+    findings: &[Finding],
+    filtered: &[Finding],
+) -> Vec<Locus> {
+    let mut loci = assess::loci(knowledge, tumor);
+    for locus in &mut loci {
+        let meets = |f: &Finding| {
+            f.gene == locus.gene
+                && f.effect.as_ref().is_some_and(|e| {
+                    let t = &assessor.genes.transcripts[e.transcript];
+                    locus.rules.iter().any(|r| r.matches(e, t))
+                })
+        };
+        let found = (0..findings.len())
+            .filter(|&i| meets(&findings[i]))
+            .collect();
+        let doubtful: Vec<String> = filtered
+            .iter()
+            .filter(|f| meets(f))
+            .map(|f| format!("{} ({})", f.name, f.filters.join(", ")))
+            .collect();
+        assessor.judge(locus, found, &doubtful);
+    }
+    loci
+}
+
+/// Therapies that are for tumors without an alteration: supported only if every locus was seen and
+/// nothing found.
+fn wild_type(
+    knowledge: &Knowledge,
+    tumor: &Tumor,
+    loci: &[Locus],
+    findings: &[Finding],
+) -> Vec<WildType> {
+    let rows: Vec<_> = knowledge
+        .rows
+        .iter()
+        .filter(|r| r.wild_type_required && r.relation(tumor) != Relation::Other)
+        .collect();
+    let therapies: BTreeSet<&str> = rows.iter().map(|r| r.therapy.as_str()).collect();
+    therapies
+        .into_iter()
+        .map(|therapy| {
+            let rows: Vec<_> = rows.iter().filter(|r| r.therapy == therapy).collect();
+            let needed: Vec<&Locus> = loci
+                .iter()
+                .filter(|l| {
+                    rows.iter()
+                        .any(|r| r.gene == l.gene && r.rules.iter().any(|x| l.rules.contains(x)))
+                })
+                .collect();
+            let mut detected = Vec::new();
+            let mut open: Vec<String> = Vec::new();
+            let mut weakest: f64 = 0.0;
+            for l in &needed {
+                match &l.outcome {
+                    Outcome::Detected { findings: at } => {
+                        detected.extend(
+                            at.iter()
+                                .map(|&i| format!("{} {}", l.gene, findings[i].name)),
+                        );
+                    }
+                    Outcome::NotAssessed { .. } => open.push(format!("{} {}", l.gene, l.name)),
+                    Outcome::NotDetected { at_least } => weakest = weakest.max(*at_least),
+                }
+            }
+            let (status, reason) = if !detected.is_empty() {
+                (
+                    "not_supported",
+                    format!("detected: {}", detected.join(", ")),
+                )
+            } else if !open.is_empty() {
+                (
+                    "not_assessed",
+                    format!(
+                        "wild type cannot be claimed: {} not assessed",
+                        open.join(", ")
+                    ),
+                )
+            } else {
+                (
+                    "supported",
+                    format!(
+                        "{} loci seen, none changed in {:.1} % of molecules or more (95 %)",
+                        needed.len(),
+                        weakest * 100.0
+                    ),
+                )
+            };
+            WildType {
+                therapy: therapy.into(),
+                status,
+                reason,
+                rows: rows.iter().map(|r| r.id.clone()).collect(),
+            }
+        })
+        .collect()
+}
+
+fn outside(knowledge: &Knowledge, tumor: &Tumor, assessor: &Assessor) -> Vec<OutsideGene> {
+    let mut all: Vec<OutsideGene> = knowledge
+        .genes()
+        .into_iter()
+        .filter(|g| assessor.transcript(g).is_none())
+        .filter(|g| {
+            knowledge.of_gene(g).any(|r| {
+                r.rules
+                    .iter()
+                    .any(|x| !matches!(x, crate::annotate::Rule::NotAssessable(_)))
+            })
+        })
+        .map(|gene| OutsideGene {
+            gene: gene.into(),
+            for_this_tumor: knowledge
+                .of_gene(gene)
+                .any(|r| r.relation(tumor) != Relation::Other),
+        })
+        .collect();
+    all.sort_by_key(|g| (!g.for_this_tumor, g.gene.clone()));
+    all
+}

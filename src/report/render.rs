@@ -1,0 +1,144 @@
+//! The report as a page and as a table.
+
+use super::Report;
+use super::assess::Outcome;
+use super::evidence::{Finding, Tier};
+use crate::error::thousands;
+use crate::{Error, Result};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use std::fmt::Write;
+
+const TEMPLATE: &str = include_str!("report.html.j2");
+/// Depth at which a depth bar is full; the scale is logarithmic.
+const FULL_DEPTH: f64 = 5000.0;
+
+/// One page: no script, nothing fetched from anywhere.
+pub fn html(report: &Report) -> Result<String> {
+    let mut env = Environment::new();
+    env.set_auto_escape_callback(|_| AutoEscape::Html);
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    let wrong = |e: minijinja::Error| Error::Failed(format!("report.html: {e:#}"));
+    env.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(wrong)?,
+    );
+    env.add_filter("pct", |f: f64| percent(f));
+    env.add_filter("pct1", |f: f64| format!("{:.1}", f * 100.0));
+    env.add_filter("thousands", |n: u64| thousands(n));
+    env.add_filter("depth_bar", |depth: u32| {
+        let full = (1.0 + f64::from(depth)).ln() / (1.0 + FULL_DEPTH).ln();
+        format!("{:.1}", 100.0 * full.min(1.0))
+    });
+    env.add_filter("words", |s: String| s.replace('_', " "));
+    env.add_template("report.html", TEMPLATE).map_err(wrong)?;
+    let of = |tier: Option<Tier>| -> Vec<&Finding> {
+        report.findings.iter().filter(|f| f.tier == tier).collect()
+    };
+    let resistance: Vec<&Finding> = report
+        .findings
+        .iter()
+        .filter(|f| !f.resistance.is_empty())
+        .collect();
+    let germline: Vec<&Finding> = report
+        .findings
+        .iter()
+        .filter(|f| f.germline.is_some())
+        .collect();
+    let count =
+        |status: fn(&Outcome) -> bool| report.loci.iter().filter(|l| status(&l.outcome)).count();
+    env.get_template("report.html")
+        .map_err(wrong)?
+        .render(context! {
+            r => Serde(report),
+            qc => Serde(flatten(&report.qc)),
+            one => Serde(of(Some(Tier::One))),
+            two => Serde(of(Some(Tier::Two))),
+            three => Serde(of(Some(Tier::Three))),
+            untiered => Serde(of(None)),
+            resistance => Serde(resistance),
+            germline => Serde(germline),
+            detected => count(|o| matches!(o, Outcome::Detected { .. })),
+            absent => count(|o| matches!(o, Outcome::NotDetected { .. })),
+            open => count(|o| matches!(o, Outcome::NotAssessed { .. })),
+        })
+        .map_err(wrong)
+}
+
+fn percent(f: f64) -> String {
+    let digits = usize::from(f < 0.0995);
+    format!("{:.digits$} %", f * 100.0)
+}
+
+/// Names and values of a JSON object's leaves, for a table: `reads.mapped`, `1,234`.
+fn flatten(v: &serde_json::Value) -> Vec<(String, String)> {
+    fn walk(v: &serde_json::Value, path: &str, out: &mut Vec<(String, String)>) {
+        match v {
+            serde_json::Value::Object(map) => {
+                for (k, v) in map {
+                    let path = if path.is_empty() {
+                        k.clone()
+                    } else {
+                        format!("{path}.{k}")
+                    };
+                    walk(v, &path, out);
+                }
+            }
+            serde_json::Value::Number(n) => {
+                let text = n.as_u64().map_or_else(|| n.to_string(), thousands);
+                out.push((path.into(), text));
+            }
+            serde_json::Value::String(s) => out.push((path.into(), s.clone())),
+            serde_json::Value::Bool(b) => out.push((path.into(), b.to_string())),
+            serde_json::Value::Array(_) | serde_json::Value::Null => {}
+        }
+    }
+    let mut out = Vec::new();
+    walk(v, "", &mut out);
+    out
+}
+
+/// loci.tsv: one line for each actionable locus of the panel's genes.
+pub fn loci_tsv(report: &Report) -> String {
+    let mut out = String::from(
+        "gene\tlocus\tstatus\tat_least\tworst_depth\tvariants\treason\tplaces\ttherapies\n",
+    );
+    for l in &report.loci {
+        let (status, at_least, variants, reason) = match &l.outcome {
+            Outcome::Detected { findings } => {
+                let names: Vec<String> = findings
+                    .iter()
+                    .map(|&i| {
+                        let f = &report.findings[i];
+                        let fraction = f.fraction.map_or(String::new(), |v| format!(" {v:.4}"));
+                        format!("{}{fraction}", f.name)
+                    })
+                    .collect();
+                ("detected", String::new(), names.join("; "), String::new())
+            }
+            Outcome::NotDetected { at_least } => (
+                "not_detected",
+                format!("{at_least:.3}"),
+                String::new(),
+                String::new(),
+            ),
+            Outcome::NotAssessed { reason } => {
+                ("not_assessed", String::new(), String::new(), reason.clone())
+            }
+        };
+        let depth = l.worst_depth.map_or(String::new(), |d| d.to_string());
+        let _ = writeln!(
+            out,
+            "{}\t{}\t{status}\t{at_least}\t{depth}\t{variants}\t{reason}\t{}\t{}",
+            l.gene,
+            l.name,
+            l.places.join(","),
+            l.therapies.join("; ")
+        );
+    }
+    out
+}
