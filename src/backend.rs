@@ -370,9 +370,29 @@ impl Device {
             .filter(|_| !self.failed.load(Ordering::Relaxed))
     }
 
-    /// Does a batch's work on the GPU if there is one, and on the CPU if there is none, if it has
-    /// failed before, or if it fails now (which is said once, on stderr). Both closures do the same
-    /// work, generic over [`Backend`], and so give the same bytes.
+    /// Does a batch's work on the GPU. `None` if there is none, if it has failed before, or if it
+    /// fails now (which is said once, on stderr): then the same work, on the CPU lanes, gives the
+    /// same bytes.
+    ///
+    /// # Errors
+    /// What the work returns, [`Error::Device`] aside.
+    pub fn on_gpu<R>(&self, work: impl FnOnce(&Gpu) -> Result<R>) -> Result<Option<R>> {
+        let Some(gpu) = self.working_gpu() else {
+            return Ok(None);
+        };
+        match work(gpu) {
+            Err(e @ Error::Device { .. }) => {
+                if !self.failed.swap(true, Ordering::Relaxed) {
+                    eprintln!("theralign: warning: {e}; going on with the CPU lanes");
+                }
+                Ok(None)
+            }
+            done => done.map(Some),
+        }
+    }
+
+    /// Does a batch's work on the GPU if it can, else on the CPU lanes; see [`Device::on_gpu`]. Both
+    /// closures do the same work, generic over [`Kernels`].
     ///
     /// # Errors
     /// What the closures return, [`Error::Device`] from the first one aside.
@@ -381,17 +401,10 @@ impl Device {
         on_gpu: impl FnOnce(&Gpu) -> Result<R>,
         on_cpu: impl FnOnce(&Cpu) -> Result<R>,
     ) -> Result<R> {
-        if let Some(gpu) = self.working_gpu() {
-            match on_gpu(gpu) {
-                Err(e @ Error::Device { .. }) => {
-                    if !self.failed.swap(true, Ordering::Relaxed) {
-                        eprintln!("theralign: warning: {e}; going on with the CPU lanes");
-                    }
-                }
-                done => return done,
-            }
+        match self.on_gpu(on_gpu)? {
+            Some(done) => Ok(done),
+            None => on_cpu(&Cpu),
         }
-        on_cpu(&Cpu)
     }
 }
 

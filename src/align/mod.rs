@@ -9,7 +9,7 @@ mod rescue;
 pub mod run;
 
 use crate::Result;
-use crate::backend::{Cpu, DeviceIndex, DeviceReads, Kernels};
+use crate::backend::{Cpu, Device, DeviceIndex, DeviceReads, Gpu, Kernels};
 use crate::batch::{PackedReads, ReadBatch};
 use crate::genome::Reference;
 use crate::kernel::candidate::{PairWindow, Summary};
@@ -25,7 +25,9 @@ pub const LEAST_SCORE: i32 = 30;
 /// Aligns batches against one reference.
 pub struct Aligner<'a> {
     reference: &'a Reference,
+    device: &'a Device,
     cpu: DeviceIndex<'a, Cpu>,
+    gpu: Option<DeviceIndex<'a, Gpu>>,
     scoring: Scoring,
 }
 
@@ -46,11 +48,14 @@ pub struct Scratch {
 }
 
 impl<'a> Aligner<'a> {
-    /// An aligner for this reference.
-    pub fn new(reference: &'a Reference) -> Aligner<'a> {
+    /// An aligner for this reference; puts the index on the device.
+    pub fn new(reference: &'a Reference, device: &'a Device) -> Aligner<'a> {
+        let on_gpu = |gpu| DeviceIndex::new(gpu, reference);
         Aligner {
             reference,
+            device,
             cpu: DeviceIndex::new(&Cpu, reference),
+            gpu: device.working_gpu().map(on_gpu),
             scoring: Scoring::default(),
         }
     }
@@ -64,6 +69,12 @@ impl<'a> Aligner<'a> {
         scratch: &mut Scratch,
     ) -> Result<Placements> {
         scratch.packed.fill(batch);
+        if let Some(index) = &self.gpu {
+            let on_gpu = |gpu: &Gpu| self.place_on(gpu, index, batch, insert, scratch);
+            if let Some(placed) = self.device.on_gpu(on_gpu)? {
+                return Ok(placed);
+            }
+        }
         self.place_on(&Cpu, &self.cpu, batch, insert, scratch)
     }
 

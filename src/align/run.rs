@@ -111,7 +111,7 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
     eprintln!("aligning on {}", device.name());
     let mut sink = Sink::open(options)?;
     let order = sink.order();
-    let aligner = Aligner::new(reference);
+    let aligner = Aligner::new(reference, device);
     let mut first = VecDeque::new();
     let insert = if options.pairing == Pairing::Single {
         None
