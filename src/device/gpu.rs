@@ -438,17 +438,11 @@ impl Gpu {
         match self.fault {
             Some(Fault::Lost(n)) if n == launch => self.device.destroy(),
             Some(Fault::Refused(n)) if n == launch => {
-                // Copying beyond a buffer's end is an error that any driver layer reports.
+                // Copying a buffer onto itself is never allowed.
                 let mut encoder = self
                     .device
                     .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-                encoder.copy_buffer_to_buffer(
-                    &self.poison,
-                    POISON_BYTES,
-                    &self.poison,
-                    0,
-                    POISON_BYTES,
-                );
+                encoder.copy_buffer_to_buffer(&self.poison, 0, &self.poison, 0, POISON_BYTES);
                 self.submit(encoder);
             }
             Some(Fault::Hung(n)) if n == launch => {
