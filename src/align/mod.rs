@@ -8,12 +8,13 @@ pub mod record;
 mod rescue;
 pub mod run;
 
-use crate::Result;
 use crate::backend::{Cpu, Device, DeviceIndex, DeviceReads, Gpu, Kernels};
 use crate::batch::{PackedReads, ReadBatch};
+use crate::error::thousands;
 use crate::genome::Reference;
 use crate::kernel::candidate::{PairWindow, Summary};
-use crate::kernel::extend::{Extended, Scoring};
+use crate::kernel::extend::{Extended, MAX_READ, Scoring};
+use crate::{Error, Result};
 use hit::Hits;
 use insert::{InsertSize, LONGEST_UNKNOWN};
 use pair::Template;
@@ -69,6 +70,19 @@ impl<'a> Aligner<'a> {
         scratch: &mut Scratch,
     ) -> Result<Placements> {
         scratch.packed.fill(batch);
+        let spans = &scratch.packed.spans;
+        if let Some(r) = spans.iter().position(|s| s.len as usize > MAX_READ) {
+            let record = batch.first_template + batch.template_of(r) as u64 + 1;
+            return Err(Error::input(
+                "the reads",
+                format!("record {}", thousands(record)),
+                format!(
+                    "{} bases, and at most {MAX_READ} are aligned",
+                    batch.read_len(r)
+                ),
+                "theralign aligns short reads; use minimap2 for long ones.",
+            ));
+        }
         if let Some(index) = &self.gpu {
             let on_gpu = |gpu: &Gpu| self.place_on(gpu, index, batch, insert, scratch);
             if let Some(placed) = self.device.on_gpu(on_gpu)? {

@@ -17,7 +17,7 @@ const MASK: u64 = (1 << (2 * K)) - 1;
 /// k-mers on one diagonal that make a find.
 const FEWEST: u8 = 5;
 /// Hits of a read from which its mate is looked for.
-const MOST_ANCHORS: usize = 4;
+const MOST_ANCHORS: usize = 8;
 /// How far below a read's best hit such a hit may be: bwa's penalty for an unpaired read.
 const NEAR_BEST: i32 = 17;
 

@@ -36,8 +36,8 @@ pub struct Options {
     pub threads: usize,
     /// How a `.bam` is sorted.
     pub sorting: sort::Options,
-    /// Templates in a batch.
-    pub batch: usize,
+    /// Templates in a batch; by default what suits the device. Changes no result.
+    pub batch: Option<usize>,
     /// For the header.
     pub command: String,
 }
@@ -93,6 +93,11 @@ impl Sink {
     }
 }
 
+/// Templates in a batch for CPU lanes: what the caches hold.
+const CPU_BATCH: usize = 2048;
+/// And for a GPU: enough to keep it busy.
+const GPU_BATCH: usize = 32_768;
+
 /// A batch's records, and what they add to the summary.
 struct Done {
     bytes: Vec<u8>,
@@ -107,7 +112,12 @@ struct Done {
 /// # Errors
 /// For broken input and for outputs that cannot be written; then no output gets its name.
 pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<Summary> {
-    let mut reader = FastqReader::open(&options.reads, options.pairing, options.batch)?;
+    let batch = options.batch.unwrap_or(if device.working_gpu().is_some() {
+        GPU_BATCH
+    } else {
+        CPU_BATCH
+    });
+    let mut reader = FastqReader::open(&options.reads, options.pairing, batch)?;
     eprintln!("aligning on {}", device.name());
     let mut sink = Sink::open(options)?;
     let order = sink.order();

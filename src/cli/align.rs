@@ -34,9 +34,9 @@ pub struct Args {
     /// Mean and standard deviation of the insert size [default: estimated from the first pairs]
     #[arg(short = 'I', long, value_name = "MEAN,SD")]
     insert_size: Option<String>,
-    /// Reads or pairs in a batch; changes nothing in the output
-    #[arg(long, default_value_t = 2048, value_name = "N", hide = true)]
-    batch: usize,
+    /// Reads or pairs in a batch; changes nothing in the output [default: what suits the device]
+    #[arg(long, value_name = "N")]
+    batch: Option<std::num::NonZeroUsize>,
     #[command(flatten)]
     sorting: Sorting,
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<()> {
         insert: args.insert_size.as_deref().map(parse_insert).transpose()?,
         threads,
         sorting: args.sorting.options(),
-        batch: args.batch.max(1),
+        batch: args.batch.map(Into::into),
         command: std::env::args().collect::<Vec<_>>().join(" "),
     };
     let device = args.device.open()?;
