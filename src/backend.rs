@@ -5,10 +5,12 @@ use crate::batch::{PackedReads, ReadSpan};
 use crate::device::adapter;
 use crate::device::gpu::{self, Fault, Options};
 use crate::device::lanes::Level;
+use crate::domain::LogLik;
 use crate::genome::Reference;
 use crate::kernel::candidate::{self, Candidate, PairWindow, Summary};
 use crate::kernel::extend::{self, Extension, Scoring};
 use crate::kernel::seed::{self, Reads, Seed, Table};
+use crate::kernel::{pairhmm, pileup};
 use crate::{Error, Result};
 use bytemuck::Pod;
 use std::cell::RefCell;
@@ -59,6 +61,22 @@ pub trait Kernels: Backend {
         index: &DeviceIndex<'_, Self>,
         scoring: &Scoring,
     ) -> Extensions<Self>;
+    /// See [`kernel::pileup`](crate::kernel::pileup).
+    fn pileup(
+        &self,
+        bases: &Self::Buf<u32>,
+        cigars: &Self::Buf<u32>,
+        reads: &Self::Buf<pileup::Segment>,
+        s: pileup::Settings,
+    ) -> Self::Buf<u32>;
+    /// See [`kernel::pairhmm`](crate::kernel::pairhmm); `longest` is the length of the longest haplotype.
+    fn pairhmm(
+        &self,
+        reads: &Self::Buf<u32>,
+        haplotypes: &Self::Buf<u32>,
+        jobs: &Self::Buf<pairhmm::Job>,
+        longest: u32,
+    ) -> Self::Buf<LogLik>;
 }
 
 /// The packed reads of a batch on a device.
@@ -218,6 +236,26 @@ impl Kernels for Cpu {
             runs: extended.runs,
         }
     }
+
+    fn pileup(
+        &self,
+        bases: &Vec<u32>,
+        cigars: &Vec<u32>,
+        reads: &Vec<pileup::Segment>,
+        s: pileup::Settings,
+    ) -> Vec<u32> {
+        pileup::on_cpu(bases, cigars, reads, s)
+    }
+
+    fn pairhmm(
+        &self,
+        reads: &Vec<u32>,
+        haplotypes: &Vec<u32>,
+        jobs: &Vec<pairhmm::Job>,
+        _longest: u32,
+    ) -> Vec<LogLik> {
+        pairhmm::on_cpu(reads, haplotypes, jobs)
+    }
 }
 
 thread_local! {
@@ -289,6 +327,26 @@ impl Kernels for Gpu {
         scoring: &Scoring,
     ) -> Extensions<Gpu> {
         extend::on_gpu(self, reads, jobs, index, scoring)
+    }
+
+    fn pileup(
+        &self,
+        bases: &gpu::Buf<u32>,
+        cigars: &gpu::Buf<u32>,
+        reads: &gpu::Buf<pileup::Segment>,
+        s: pileup::Settings,
+    ) -> gpu::Buf<u32> {
+        pileup::on_gpu(self, bases, cigars, reads, s)
+    }
+
+    fn pairhmm(
+        &self,
+        reads: &gpu::Buf<u32>,
+        haplotypes: &gpu::Buf<u32>,
+        jobs: &gpu::Buf<pairhmm::Job>,
+        longest: u32,
+    ) -> gpu::Buf<LogLik> {
+        pairhmm::on_gpu(self, reads, haplotypes, jobs, longest)
     }
 }
 

@@ -43,6 +43,9 @@ pub mod sort;
 /// Quality figures of a run: what became of the reads, how deep the panel was read.
 pub mod qc;
 
+/// Alignments to variants, in a panel's regions.
+pub mod call;
+
 /// What a variant means: gene, HGVS, consequence, knowledge.
 pub mod annotate;
 

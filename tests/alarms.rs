@@ -9,8 +9,10 @@ use theralign::Result;
 use theralign::backend::{
     Backend, Candidates, Cpu, DeviceIndex, DeviceReads, Extensions, Kernels, Seeds,
 };
+use theralign::domain::LogLik;
 use theralign::kernel::candidate::{Candidate, PairWindow};
 use theralign::kernel::extend::Scoring;
+use theralign::kernel::{pairhmm, pileup};
 
 /// The CPU lanes, with one bit of one word flipped in one array of results.
 struct Flawed(&'static str);
@@ -86,6 +88,26 @@ impl Kernels for Flawed {
             runs: self.flip("runs", e.runs),
         }
     }
+
+    fn pileup(
+        &self,
+        bases: &Vec<u32>,
+        cigars: &Vec<u32>,
+        reads: &Vec<pileup::Segment>,
+        s: pileup::Settings,
+    ) -> Vec<u32> {
+        self.flip("pileup", Cpu.pileup(bases, cigars, reads, s))
+    }
+
+    fn pairhmm(
+        &self,
+        reads: &Vec<u32>,
+        haplotypes: &Vec<u32>,
+        jobs: &Vec<pairhmm::Job>,
+        longest: u32,
+    ) -> Vec<LogLik> {
+        self.flip("pairhmm", Cpu.pairhmm(reads, haplotypes, jobs, longest))
+    }
 }
 
 fn on_cpu(reads: &DeviceReads<Flawed>) -> DeviceReads<Cpu> {
@@ -147,4 +169,14 @@ fn a_flipped_bit_in_an_extension_is_noticed() {
 #[test]
 fn a_flipped_bit_in_a_cigar_is_noticed() {
     rings(twin::extend, "runs");
+}
+
+#[test]
+fn a_flipped_bit_in_a_pileup_is_noticed() {
+    rings(twin::pileup, "pileup");
+}
+
+#[test]
+fn a_flipped_bit_in_a_likelihood_is_noticed() {
+    rings(twin::pairhmm, "pairhmm");
 }

@@ -4,6 +4,7 @@ use crate::Result;
 use clap::{Parser, Subcommand};
 
 pub mod align;
+pub mod call;
 pub mod common;
 pub mod index;
 pub mod report;
@@ -23,6 +24,7 @@ pub struct Cli {
 enum Command {
     Index(index::Args),
     Align(align::Args),
+    Call(call::Args),
     Report(report::Args),
     Simulate(simulate::Args),
 }
@@ -33,6 +35,7 @@ impl Cli {
         match self.command {
             Command::Index(args) => index::run(&args),
             Command::Align(args) => align::run(&args),
+            Command::Call(args) => call::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Simulate(args) => simulate::run(&args),
         }

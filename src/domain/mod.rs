@@ -4,9 +4,11 @@
 pub mod bases;
 pub mod cigar;
 pub mod coord;
+pub mod quality;
 pub mod variant;
 
 pub use bases::{code_of, complement, reverse_complement};
 pub use cigar::{Cigar, CigarOp};
 pub use coord::{ContigId, GenomePos, Pos, Span, Strand};
+pub use quality::LogLik;
 pub use variant::Variant;

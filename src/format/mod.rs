@@ -14,3 +14,4 @@ pub mod input;
 pub mod output;
 pub mod sam;
 mod stream;
+pub mod vcf;

@@ -4,6 +4,8 @@
 
 pub mod candidate;
 pub mod extend;
+pub mod pairhmm;
+pub mod pileup;
 pub mod seed;
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use theralign::domain::reverse_complement;
 use theralign::genome::{BuildOptions, Reference, build};
 use theralign::kernel::candidate::{self, PairWindow};
 use theralign::kernel::extend::{self, Scoring};
+use theralign::kernel::pairhmm::{self, pack, pack_words};
+use theralign::kernel::pileup::{self, PLANES, Segment, Settings};
 use theralign::kernel::seed::{self, Reads, Table};
 
 /// Seeds of the random cases.
@@ -280,4 +282,112 @@ pub fn extend<B: Kernels>(b: &B) {
         gapped > 30,
         "the cases must reach gapped alignment: {gapped}"
     );
+}
+
+/// `pileup`: reads with gaps and clips, in and around tiles whose widths end anywhere in a vector.
+pub fn pileup<B: Kernels>(b: &B) {
+    for (seed, width) in (0..).zip([257, 0, 1, 31, 32, 33, 255, 256]) {
+        let mut random = Random(seed);
+        let (mut bytes, mut cigars, mut reads) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..300 {
+            let (bases, cigar) = (bytes.len() as u32, cigars.len() as u32);
+            for k in 0..=random.below(6) {
+                let length = 1 + random.below(40);
+                let operation =
+                    [[0, 1, 0, 2, 0, 4], [4, 0, 2, 0, 1, 0]][bases as usize % 2][k as usize];
+                cigars.push(length << 4 | operation);
+                if operation != 2 {
+                    let byte = |r: &mut Random| pack(r.below(4) as u8, r.below(64) as u8);
+                    bytes.extend((0..length).map(|_| byte(&mut random)));
+                }
+            }
+            reads.push(Segment {
+                start: random.below(330) as i32 - 40,
+                bases,
+                cigar,
+                cigar_len: cigars.len() as u32 - cigar,
+                flags: random.below(2) | random.below(61) << 8,
+            });
+        }
+        let words = pack_words(&bytes);
+        let s = Settings {
+            width,
+            min_quality: 13,
+        };
+        let mut expected = vec![0; PLANES * width as usize];
+        for &read in &reads {
+            pileup::plain(&words, &cigars, read, s, &mut expected);
+        }
+        let got = b.pileup(&b.upload(&words), &b.upload(&cigars), &b.upload(&reads), s);
+        let place = |i: usize| {
+            format!(
+                "plane {}, position {}",
+                i / width as usize,
+                i % width as usize
+            )
+        };
+        same(b, "pileup", seed, &got, &expected, place);
+    }
+}
+
+/// `pairhmm`: reads drawn from their haplotypes with errors, gaps and unknown bases.
+pub fn pairhmm<B: Kernels>(b: &B) {
+    const READS: [u32; 9] = [0, 1, 31, 32, 33, 64, 101, 150, 257];
+    const HAPLOTYPES: [u32; 5] = [1, 2, 33, 120, 300];
+    for seed in SEEDS {
+        let mut random = Random(seed);
+        let (mut reads, mut haplotypes, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
+        for k in 0..150 {
+            let read_len = READS[k % READS.len()];
+            let haplotype_len = HAPLOTYPES[k / READS.len() % HAPLOTYPES.len()];
+            jobs.push(pairhmm::Job {
+                read: reads.len() as u32,
+                read_len,
+                haplotype: haplotypes.len() as u32,
+                haplotype_len,
+            });
+            let codes: Vec<u8> = (0..haplotype_len).map(|_| random.below(4) as u8).collect();
+            for &code in &codes {
+                let gap = if random.one_in(8) {
+                    random.below(64) as u8
+                } else {
+                    45
+                };
+                haplotypes.push(pack(code, gap));
+            }
+            let mut at = random.below(haplotype_len) as usize;
+            for _ in 0..read_len {
+                match random.below(60) {
+                    0 => at += 1 + random.below(5) as usize,
+                    1 => at = at.saturating_sub(random.below(4) as usize),
+                    _ => {}
+                }
+                let wrong = random.one_in(20) || at >= codes.len();
+                let code = if wrong {
+                    random.below(4) as u8
+                } else {
+                    codes[at]
+                };
+                let quality =
+                    [0, 2, 11, 25, 37, 37, 37, random.below(64) as u8][random.below(8) as usize];
+                reads.push(pack(code, quality));
+                at += 1;
+            }
+        }
+        let (reads, haplotypes) = (pack_words(&reads), pack_words(&haplotypes));
+        let expected: Vec<_> = jobs
+            .iter()
+            .map(|&job| pairhmm::plain(&reads, &haplotypes, job))
+            .collect();
+        let longest = HAPLOTYPES[HAPLOTYPES.len() - 1];
+        let got = b.pairhmm(
+            &b.upload(&reads),
+            &b.upload(&haplotypes),
+            &b.upload(&jobs),
+            longest,
+        );
+        same(b, "pairhmm", seed, &got, &expected, |i| {
+            format!("{:?}", jobs[i])
+        });
+    }
 }

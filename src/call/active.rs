@@ -1,0 +1,299 @@
+//! Where is something going on? Pileup counts become suspects; once the sample has shown how often
+//! its repeats slip, suspects become sites, and sites that stand close become windows.
+
+use super::allele::{Stretch, indels, reach};
+use super::math::ln_choose;
+use super::reads::Load;
+use super::repeats::{Repeat, Slippage};
+use crate::domain::bases::LETTERS;
+use crate::domain::{CigarOp, Pos, Span, Variant, code_of};
+use crate::kernel::pileup::{self, Segment, Settings};
+use std::collections::BTreeMap;
+
+/// Evidence for an allele, in the words of the pileup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspect {
+    /// The allele, normalized.
+    pub variant: Variant,
+    /// Fragments that show it.
+    pub count: u32,
+    /// Fragments that cover the place.
+    pub depth: u32,
+    /// Mean phred of the bases that show it; for indels, of an ordinary indel error.
+    pub quality: u32,
+    /// The repeat whose length it changes.
+    pub repeat: Option<Repeat>,
+    /// Where it could stand as well.
+    pub reach: Span,
+}
+
+/// What one tile of the panel shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// By position, then allele.
+    pub suspects: Vec<Suspect>,
+    /// Fragments usable for calling at each base.
+    pub depth: Vec<u32>,
+    /// What the tile's repeats add to the count of slips.
+    pub slippage: Slippage,
+}
+
+/// A stretch that is called as one, with the alleles to weigh in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The contig and, once widened, all that haplotypes spell.
+    pub span: Span,
+    /// From the first allele's reach to the last one's.
+    pub core: Span,
+    /// Sorted.
+    pub alleles: Vec<Variant>,
+}
+
+/// Phred of an insertion or deletion that no repeat explains.
+const INDEL_QUALITY: u32 = 40;
+/// log10 odds of the pileup from which a place is looked at closely (Mutect2's default).
+const ACTIVE: f64 = 2.0;
+/// Sites this close are called together: an alignment artefact beside an indel is that near.
+const NEAR: u32 = 20;
+/// Windows are cut at their widest gap when they grow longer than this.
+const LONGEST_CORE: u32 = 120;
+/// A window takes this many alleles, those with the most support.
+const MOST_ALLELES: usize = 14;
+/// Haplotypes reach this far beyond the outermost allele.
+const FLANK: u32 = 25;
+
+/// Puts reads into the pileup's arrays: bases, CIGARs, segments relative to `start`.
+pub fn segments(load: &Load, start: u32) -> (Vec<u32>, Vec<u32>, Vec<Segment>) {
+    let (mut bytes, mut cigars, mut segments) = (Vec::new(), Vec::new(), Vec::new());
+    for read in &load.reads {
+        segments.push(Segment {
+            start: read.start as i32 - start as i32,
+            bases: bytes.len() as u32,
+            cigar: cigars.len() as u32,
+            cigar_len: read.cigar.len() as u32,
+            flags: u32::from(read.reverse) | u32::from(read.mapq) << 8,
+        });
+        bytes.extend(read.counted_bytes());
+        cigars.extend(read.cigar.iter().map(|&(n, op)| n << 4 | op as u32));
+    }
+    (crate::kernel::pairhmm::pack_words(&bytes), cigars, segments)
+}
+
+/// Reads a tile's counters. `counts` are those of `tile`; `around` reaches beyond it.
+pub fn survey(load: &Load, counts: &[u32], s: Settings, tile: Span, around: &Stretch) -> Survey {
+    let width = s.width as usize;
+    let at = |plane: usize, i: usize| counts[plane * width + i];
+    let mut out = Survey::default();
+    for i in 0..width {
+        let bases: [u32; 4] = std::array::from_fn(|b| {
+            at(pileup::COUNT + 2 * b, i) + at(pileup::COUNT + 2 * b + 1, i)
+        });
+        let depth = bases.iter().sum::<u32>() + at(pileup::DELETED, i);
+        out.depth.push(depth);
+        let position = tile.start + i as u32;
+        let of_reference = code_of(around.at(position));
+        if of_reference > 3 {
+            continue;
+        }
+        for (b, &count) in bases.iter().enumerate() {
+            if count < 2 || b == usize::from(of_reference) {
+                continue;
+            }
+            let quality = at(pileup::QUALITY + b, i) / count;
+            out.suspects.push(Suspect {
+                variant: Variant {
+                    contig: around.contig,
+                    pos: Pos(position),
+                    reference: vec![around.at(position)],
+                    alternate: vec![LETTERS[b]],
+                },
+                count,
+                depth,
+                quality,
+                repeat: None,
+                reach: Span::new(position, position + 1),
+            });
+        }
+    }
+    let seen = observed_indels(load, around);
+    let depth_at = |p: u32| out.depth.get(p.wrapping_sub(tile.start) as usize).copied();
+    let repeats = super::repeats::find(around);
+    for repeat in repeats
+        .iter()
+        .filter(|r| tile.contains(Pos(r.span.start.wrapping_sub(1))))
+    {
+        let depth = depth_at(repeat.span.start - 1).unwrap_or(0);
+        let slipped = seen
+            .range(repeat.anchor_range(around))
+            .filter(|(v, _)| repeat.is_slip(v))
+            .map(|(_, n)| n)
+            .sum();
+        out.slippage.observe(*repeat, slipped, depth);
+    }
+    for (variant, count) in seen {
+        if let (true, Some(depth)) = (count >= 2, depth_at(variant.pos.0)) {
+            out.suspects.push(Suspect {
+                repeat: super::repeats::changed_by(&repeats, &variant),
+                reach: reach(&variant, around),
+                variant,
+                count,
+                depth: depth.max(count),
+                quality: INDEL_QUALITY,
+            });
+        }
+    }
+    out.suspects.sort_by(|a, b| a.variant.cmp(&b.variant));
+    out
+}
+
+/// Insertions and deletions in the reads' alignments, each with the number of fragments that show it.
+fn observed_indels(load: &Load, around: &Stretch) -> BTreeMap<Variant, u32> {
+    let mut by_fragment: Vec<(Variant, u32)> = Vec::new();
+    for read in &load.reads {
+        if read
+            .cigar
+            .iter()
+            .any(|c| matches!(c.1, CigarOp::Insertion | CigarOp::Deletion))
+        {
+            by_fragment.extend(indels(read, around).into_iter().map(|v| (v, read.fragment)));
+        }
+    }
+    for (variant, fragments) in super::clips::indels(load, around) {
+        by_fragment.extend(fragments.into_iter().map(|f| (variant.clone(), f)));
+    }
+    by_fragment.sort();
+    by_fragment.dedup();
+    let mut counts = BTreeMap::new();
+    for (v, _) in by_fragment {
+        *counts.entry(v).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// log10 odds of "`count` of `depth` fragments carry an allele at some fraction" over "all of them
+/// are errors of this phred": Mutect2's pileup formula with every such fragment taken for a carrier.
+pub fn log_odds(count: u32, depth: u32, quality: f64) -> f64 {
+    let cost = (f64::from(depth) + 1.0).ln() + ln_choose(depth, count);
+    f64::from(count) * quality / 10.0 - cost / std::f64::consts::LN_10
+}
+
+/// Is it worth a closer look? In a germline sample only alleles of a tenth or more are.
+pub fn is_active(s: &Suspect, slippage: &Slippage, germline: bool) -> bool {
+    if germline && s.count * 10 < s.depth {
+        return false;
+    }
+    let quality = s.repeat.map_or(f64::from(s.quality), |r| {
+        f64::from(s.quality).min(-10.0 * slippage.rate(r).log10())
+    });
+    log_odds(s.count, s.depth, quality) > ACTIVE
+}
+
+/// Joins active suspects of one contig, sorted, to windows. `length` is the contig's.
+pub fn windows(active: &[&Suspect], length: u32) -> Vec<Window> {
+    let mut sorted: Vec<&Suspect> = active.to_vec();
+    sorted.sort_by_key(|s| (s.reach.start, s.reach.end));
+    let mut groups: Vec<Vec<&Suspect>> = Vec::new();
+    let mut end = 0;
+    for s in sorted {
+        match groups.last_mut() {
+            Some(group) if s.reach.start <= end + NEAR => group.push(s),
+            _ => {
+                groups.push(vec![s]);
+                end = 0;
+            }
+        }
+        end = end.max(s.reach.end);
+    }
+    groups
+        .into_iter()
+        .flat_map(cut_long)
+        .map(|g| window(&g, length))
+        .collect()
+}
+
+/// Cuts a group that is too long at its widest gap, again and again.
+fn cut_long(group: Vec<&Suspect>) -> Vec<Vec<&Suspect>> {
+    let end_of = |g: &[&Suspect]| g.iter().map(|s| s.reach.end).max().unwrap_or(0);
+    if end_of(&group) - group[0].reach.start <= LONGEST_CORE {
+        return vec![group];
+    }
+    let gap = |i: usize| group[i].reach.start.saturating_sub(end_of(&group[..i]));
+    // The first of the widest gaps that are wider than a codon; without any, the group stays whole.
+    let widest = (1..group.len())
+        .rev()
+        .max_by_key(|&i| gap(i))
+        .filter(|&i| gap(i) > 3);
+    match widest {
+        None => vec![group],
+        Some(i) => {
+            let (left, right) = group.split_at(i);
+            let mut out = cut_long(left.to_vec());
+            out.extend(cut_long(right.to_vec()));
+            out
+        }
+    }
+}
+
+fn window(group: &[&Suspect], length: u32) -> Window {
+    let mut ranked = group.to_vec();
+    ranked.sort_by(|a, b| b.count.cmp(&a.count).then(a.variant.cmp(&b.variant)));
+    ranked.truncate(MOST_ALLELES);
+    let start = ranked.iter().map(|s| s.reach.start).min().unwrap_or(0);
+    let end = ranked.iter().map(|s| s.reach.end).max().unwrap_or(0);
+    let core = Span::new(start, end);
+    let mut alleles: Vec<Variant> = ranked.into_iter().map(|s| s.variant.clone()).collect();
+    alleles.sort();
+    Window {
+        span: core.widened(FLANK, length),
+        core,
+        alleles,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ContigId;
+
+    fn suspect(position: u32, count: u32, depth: u32, quality: u32) -> Suspect {
+        Suspect {
+            variant: Variant {
+                contig: ContigId(0),
+                pos: Pos(position),
+                reference: b"A".to_vec(),
+                alternate: b"C".to_vec(),
+            },
+            count,
+            depth,
+            quality,
+            repeat: None,
+            reach: Span::new(position, position + 1),
+        }
+    }
+
+    #[test]
+    fn thresholds_rise_with_depth_and_fall_with_quality() {
+        let s = Slippage::default();
+        let active = |c, d, q| is_active(&suspect(0, c, d, q), &s, false);
+        assert!(active(2, 30, 37));
+        assert!(!active(2, 1000, 37));
+        assert!(active(5, 1000, 37));
+        assert!(!active(5, 1000, 20));
+        assert!(active(25, 500, 30));
+        assert!(
+            !is_active(&suspect(0, 5, 100, 37), &s, true),
+            "not a germline fraction"
+        );
+    }
+
+    #[test]
+    fn near_sites_share_a_window_and_long_ones_are_cut_at_the_widest_gap() {
+        let all: Vec<Suspect> = [100, 110, 200, 215, 230, 249, 262, 275, 292, 310, 325]
+            .map(|p| suspect(p, 9, 30, 37))
+            .to_vec();
+        let w = windows(&all.iter().collect::<Vec<_>>(), 1000);
+        let cores: Vec<(u32, u32)> = w.iter().map(|w| (w.core.start, w.core.end)).collect();
+        assert_eq!(cores, [(100, 111), (200, 231), (249, 326)]);
+        assert_eq!(w[0].span, Span::new(75, 136));
+    }
+}

@@ -1,0 +1,321 @@
+//! From a weighed window to its calls.
+
+use super::active::Window;
+use super::allele::{Stretch, core, core_letters, normalize};
+use super::filter::{self, Traits};
+use super::genotype::{Locus, absence_odds, balance, diploid, fraction_odds};
+use super::haplotype::{Haplotype, Weighed, slip_rate};
+use super::reads::Load;
+use super::record::{Call, Sample};
+use super::repeats::Slippage;
+use crate::domain::quality::BIT;
+use crate::domain::{Pos, Variant};
+
+/// log10 odds from which an allele is written.
+const EMIT: f64 = 4.0;
+/// Quality from which a genotype is written.
+const EMIT_QUALITY: f64 = 20.0;
+/// Alleles at most this far apart may change one codon, and are one record if they go together.
+const CODON: u32 = 2;
+/// Alleles that a germline locus weighs at once.
+const MOST_AT_ONCE: usize = 3;
+
+/// A window, its haplotypes, and the fragments of each sample weighed against them.
+pub struct Found<'a> {
+    /// The window.
+    pub window: &'a Window,
+    /// Its haplotypes, the reference first.
+    pub haplotypes: &'a [Haplotype],
+    /// By sample, the tumor (or germline sample) first.
+    pub weighed: &'a [Vec<Weighed>],
+    /// The samples' reads.
+    pub loads: &'a [&'a Load],
+    /// The reference around.
+    pub around: &'a Stretch,
+    /// How often this sample's repeats slip.
+    pub slippage: &'a Slippage,
+}
+
+impl Found<'_> {
+    /// Alleles that some haplotype carries, as single bits.
+    fn carried(&self) -> Vec<u32> {
+        (0..self.window.alleles.len())
+            .map(|k| 1 << k)
+            .filter(|bit| self.haplotypes.iter().any(|h| h.carries & bit != 0))
+            .collect()
+    }
+
+    fn allele(&self, bit: u32) -> &Variant {
+        &self.window.alleles[bit.trailing_zeros() as usize]
+    }
+
+    /// Genotypes: alleles of one place and kind are weighed together.
+    pub fn germline(&self) -> Vec<Call> {
+        let mut places: Vec<Vec<u32>> = Vec::new();
+        for bit in self.carried() {
+            let place = |b: u32| (self.allele(b).pos, self.allele(b).is_indel());
+            match places.iter_mut().find(|p| place(p[0]) == place(bit)) {
+                Some(p) => p.push(bit),
+                None => places.push(vec![bit]),
+            }
+        }
+        places.iter().filter_map(|p| self.genotype_of(p)).collect()
+    }
+
+    fn genotype_of(&self, bits: &[u32]) -> Option<Call> {
+        let weighed = &self.weighed[0];
+        let prior = if self.allele(bits[0]).is_indel() {
+            1e-4
+        } else {
+            1e-3
+        };
+        let support = Locus::of(self.haplotypes, weighed, bits).support();
+        let mut ranked: Vec<usize> = (0..bits.len()).collect();
+        ranked.sort_by_key(|&k| {
+            (
+                std::cmp::Reverse(support.get(k + 1).copied().unwrap_or(0)),
+                k,
+            )
+        });
+        ranked.truncate(MOST_AT_ONCE);
+        ranked.sort_unstable();
+        let bits: Vec<u32> = ranked.into_iter().map(|k| bits[k]).collect();
+        let all = diploid(&Locus::of(self.haplotypes, weighed, &bits), prior);
+        let (a, b) = all.alleles;
+        if b == 0 || all.qual < EMIT_QUALITY {
+            return None;
+        }
+        // Once more, with the genotype's own alleles only: this is what the record tells.
+        let mut kept: Vec<u32> = [a, b]
+            .iter()
+            .filter(|&&k| k > 0)
+            .map(|&k| bits[k - 1])
+            .collect();
+        kept.dedup();
+        let locus = Locus::of(self.haplotypes, weighed, &kept);
+        let genotype = diploid(&locus, prior);
+        let artefact = genotype.alleles == (0, 1)
+            && balance(&gains(&locus), prior).is_some_and(|balance| balance < 0.0);
+        if genotype.alleles.1 == 0 || genotype.qual < EMIT_QUALITY || artefact {
+            return None;
+        }
+        let variants: Vec<&Variant> = kept.iter().map(|&b| self.allele(b)).collect();
+        let longest = variants.iter().max_by_key(|v| v.reference.len())?;
+        let reference = longest.reference.clone();
+        let mut alternates = variants.iter().map(|v| {
+            let mut alternate = v.alternate.clone();
+            alternate.extend_from_slice(&reference[v.reference.len()..]);
+            alternate
+        });
+        let variant = Variant {
+            contig: longest.contig,
+            pos: longest.pos,
+            alternate: alternates.next()?,
+            reference: reference.clone(),
+        };
+        let traits = filter::traits(variants[0], &locus, weighed, self.loads[0]);
+        let mut filters = filter::common(&traits, variants[0], self.slip(variants[0]));
+        if genotype.qual < 30.0 {
+            filters.push(filter::LOW_QUALITY);
+        }
+        filters.sort();
+        Some(Call {
+            variant,
+            others: alternates.collect(),
+            quality: genotype.qual,
+            filters,
+            info: info(&traits),
+            samples: vec![Sample {
+                likelihoods: Some((genotype.gq, genotype.pl)),
+                ..sample(&traits, genotype.alleles)
+            }],
+        })
+    }
+
+    fn slip(&self, v: &Variant) -> f64 {
+        slip_rate(v, self.around, self.slippage)
+    }
+
+    /// Alleles at any fraction; those that go together within a codon are one.
+    pub fn somatic(&self) -> Vec<Call> {
+        self.joined()
+            .iter()
+            .filter_map(|&bits| self.allele_of(bits))
+            .collect()
+    }
+
+    fn allele_of(&self, bits: u32) -> Option<Call> {
+        let variant = self.spelt(bits)?;
+        let loci: Vec<Locus> = self
+            .weighed
+            .iter()
+            .map(|w| Locus::of(self.haplotypes, w, &[bits]))
+            .collect();
+        let odds = fraction_odds(&gains(&loci[0]));
+        if odds < EMIT {
+            return None;
+        }
+        let tumor = filter::traits(&variant, &loci[0], &self.weighed[0], self.loads[0]);
+        if tumor.support[1] == 0 {
+            return None;
+        }
+        let mut filters = filter::somatic(&tumor, &variant, self.slip(&variant), odds);
+        let mut fields = info(&tumor);
+        fields.insert(0, ("TLOD", format!("{odds:.2}")));
+        let mut samples = vec![sample(&tumor, (0, 1))];
+        if let (Some(locus), Some(weighed)) = (loci.get(1), self.weighed.get(1)) {
+            let normal = filter::traits(&variant, locus, weighed, self.loads[1]);
+            let gains = gains(locus);
+            let absence = absence_odds(&gains);
+            let told: u32 = tumor.support.iter().sum();
+            let fraction = f64::from(tumor.support[1]) / f64::from(told.max(1));
+            filters.extend(filter::against_normal(
+                &normal,
+                absence,
+                fraction_odds(&gains),
+                fraction,
+            ));
+            fields.insert(1, ("NLOD", format!("{absence:.2}")));
+            samples.push(sample(&normal, (0, 0)));
+        }
+        filters.sort();
+        Some(Call {
+            variant,
+            others: Vec::new(),
+            quality: 10.0 * odds,
+            filters,
+            info: fields,
+            samples,
+        })
+    }
+
+    /// Carried alleles, with neighbours that nearly always go together made one set.
+    fn joined(&self) -> Vec<u32> {
+        let mut alleles = self.carried();
+        alleles.sort_by_key(|&b| (core(self.allele(b)).start, core(self.allele(b)).end, b));
+        let mut out: Vec<u32> = Vec::new();
+        for bit in alleles {
+            let near = |set: u32| {
+                let in_set = |k: &usize| set >> k & 1 == 1;
+                let of_set = (0..self.window.alleles.len()).filter(in_set);
+                let end = of_set.map(|k| core(&self.window.alleles[k]).end).max();
+                let start = core(self.allele(bit)).start;
+                end.is_some_and(|end| start >= end && start - end < CODON)
+            };
+            match out
+                .iter_mut()
+                .find(|set| near(**set) && self.together(**set, bit))
+            {
+                Some(set) => *set |= bit,
+                None => out.push(bit),
+            }
+        }
+        out
+    }
+
+    /// Do most fragments that carry the one carry the other?
+    fn together(&self, set: u32, bit: u32) -> bool {
+        let (mut both, mut either) = (0u32, 0u32);
+        for w in &self.weighed[0] {
+            // Best fit among haplotypes with both, with one only, and with none.
+            let best = |has: &dyn Fn(u32) -> bool| {
+                let fits = self.haplotypes.iter().zip(&w.fits);
+                fits.filter(|(h, _)| has(h.carries))
+                    .map(|(_, &f)| f)
+                    .max()
+                    .unwrap_or(i32::MIN)
+            };
+            let with_both = best(&|c| c & set == set && c & bit != 0);
+            let with_one = best(&|c| (c & set == set) != (c & bit != 0));
+            let with_none = best(&|c| c & set != set && c & bit == 0);
+            if with_both.max(with_one).saturating_sub(with_none) < BIT {
+                continue;
+            }
+            // A read that ends between the two fits both ways, and says nothing.
+            if with_both.saturating_sub(with_one) >= BIT {
+                both += 1;
+                either += 1;
+            } else if with_one.saturating_sub(with_both) >= BIT {
+                either += 1;
+            }
+        }
+        both >= 2 && both * 5 >= either * 4
+    }
+
+    /// A set of alleles as one variant.
+    fn spelt(&self, bits: u32) -> Option<Variant> {
+        let mut parts: Vec<&Variant> = (0..self.window.alleles.len())
+            .filter(|k| bits >> k & 1 == 1)
+            .map(|k| &self.window.alleles[k])
+            .collect();
+        if let [single] = parts[..] {
+            return Some(single.clone());
+        }
+        parts.sort_by_key(|v| (core(v).start, core(v).end));
+        let (first, last) = (parts.first()?, parts.last()?);
+        let start = core(first).start.min(first.pos.0);
+        let end = core(last).end;
+        let mut alternate = Vec::new();
+        let mut at = start;
+        for v in &parts {
+            alternate.extend_from_slice(self.around.part(at, core(v).start));
+            alternate.extend_from_slice(core_letters(v));
+            at = core(v).end;
+        }
+        alternate.extend_from_slice(self.around.part(at, end));
+        let whole = Variant {
+            contig: first.contig,
+            pos: Pos(start),
+            reference: self.around.part(start, end).to_vec(),
+            alternate,
+        };
+        Some(normalize(whole, self.around))
+    }
+}
+
+/// log2 likelihood ratios, with over without the allele.
+fn gains(locus: &Locus) -> Vec<f64> {
+    locus
+        .fits
+        .iter()
+        .map(|f| f64::from(f[1] - f[0]) / f64::from(BIT))
+        .collect()
+}
+
+fn info(t: &Traits) -> Vec<(&'static str, String)> {
+    vec![
+        ("MBQ", t.base_quality.to_string()),
+        ("MMQ", t.mapq.to_string()),
+        ("MPOS", t.end_distance.to_string()),
+    ]
+}
+
+fn sample(t: &Traits, genotype: (usize, usize)) -> Sample {
+    Sample {
+        genotype,
+        support: t.support.clone(),
+        depth: t.depth,
+        strands: t.strands,
+        likelihoods: None,
+    }
+}
+
+/// Marks somatic calls with more than three others within 50 bases; `calls` are sorted.
+pub fn mark_clusters(calls: &mut [Call]) {
+    let places: Vec<_> = calls
+        .iter()
+        .map(|c| (c.variant.contig, c.variant.pos.0))
+        .collect();
+    for (i, call) in calls.iter_mut().enumerate() {
+        if call.samples.iter().any(|s| s.likelihoods.is_some()) {
+            continue;
+        }
+        let (contig, position) = places[i];
+        let low = places.partition_point(|&p| p < (contig, position.saturating_sub(50)));
+        let high = places.partition_point(|&p| p <= (contig, position + 50));
+        if high - low > 4 {
+            call.filters.push(filter::CLUSTERED);
+            call.filters.sort();
+        }
+    }
+}

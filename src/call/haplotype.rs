@@ -1,0 +1,320 @@
+//! Haplotypes of a window, and how well each fragment fits each of them.
+
+use super::active::Window;
+use super::allele::{Stretch, core, core_letters, indels};
+use super::reads::{Load, Read};
+use super::repeats::{self, Slippage};
+use crate::domain::quality::{BIT, BITS_PER_PHRED, error_of};
+use crate::domain::{LogLik, Span, Variant, code_of};
+use crate::kernel::pairhmm::{GAP_OPEN, Job, gap_quality, pack};
+use std::collections::{BTreeMap, HashMap};
+
+/// Most haplotypes of a window, the reference among them.
+const MOST: usize = 24;
+/// A fragment's best and worst haplotype differ by no more than this: it may be mismapped, or a copy
+/// of a wrong copy (GATK caps reads at 45 phred).
+const CAP: i32 = (45.0 * BITS_PER_PHRED * BIT as f64) as i32;
+/// A read that no haplotype explains better than this phred per allowed error is of another place.
+const POOR_FIT: f64 = 40.0;
+/// Reference bases that haplotypes have beyond the window, so that reads with gaps stay inside.
+const PAD: u32 = 12;
+
+/// A combination of the window's alleles, spelt out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Haplotype {
+    /// Bit `k` is set if it carries allele `k` of the window.
+    pub carries: u32,
+    /// Bytes for the pair HMM.
+    pub bytes: Vec<u8>,
+}
+
+/// The haplotypes of a window, the reference first. At least every allele alone is tried; the rest
+/// are combinations that fragments show.
+pub fn haplotypes(
+    window: &Window,
+    loads: &[&Load],
+    around: &Stretch,
+    slippage: &Slippage,
+) -> Vec<Haplotype> {
+    let mut seen: BTreeMap<u32, u32> = BTreeMap::new();
+    for load in loads {
+        for (carries, n) in combinations(window, load, around) {
+            *seen.entry(carries).or_insert(0) += n;
+        }
+    }
+    let mut ranked: Vec<(u32, u32)> = seen
+        .into_iter()
+        .filter(|&(c, n)| c != 0 && n >= 2)
+        .collect();
+    ranked.sort_by_key(|&(carries, n)| (std::cmp::Reverse(n), carries));
+    let alone = (0..window.alleles.len()).map(|k| 1u32 << k);
+    let most_seen = ranked
+        .iter()
+        .map(|r| r.0)
+        .take(MOST - 1 - window.alleles.len());
+    // Fewer alleles first: where two spell the same bases, the simpler one stays.
+    let mut wanted: Vec<u32> = most_seen.chain(alone).chain([0]).collect();
+    wanted.sort_by_key(|c| (c.count_ones(), *c));
+    wanted.dedup();
+    let mut out: Vec<Haplotype> = Vec::new();
+    for carries in wanted {
+        if let Some(letters) = spell(window, carries, around) {
+            let bytes = with_gap_qualities(&letters, slippage);
+            if out.iter().all(|h| h.bytes != bytes) {
+                out.push(Haplotype { carries, bytes });
+            }
+        }
+    }
+    out
+}
+
+/// Which alleles fragments show together, counted over fragments whose reads cover the whole core.
+fn combinations(window: &Window, load: &Load, around: &Stretch) -> BTreeMap<u32, u32> {
+    let mut by_fragment: BTreeMap<u32, (u32, Span)> = BTreeMap::new();
+    for read in &load.reads {
+        let span = Span::new(read.start, read.end);
+        if !span.overlaps(window.core.widened(1, u32::MAX)) {
+            continue;
+        }
+        let shows = shown(read, &window.alleles, around);
+        by_fragment
+            .entry(read.fragment)
+            .and_modify(|(s, covered)| {
+                *s |= shows;
+                // Two reads with a gap between them do not show how their alleles go together here.
+                if covered.end >= span.start {
+                    covered.end = covered.end.max(span.end);
+                }
+            })
+            .or_insert((shows, span));
+    }
+    let mut counts = BTreeMap::new();
+    for (shows, span) in by_fragment.into_values() {
+        if span.start <= window.core.start && span.end >= window.core.end {
+            *counts.entry(shows).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+/// The alleles that a read's own alignment shows, as bits.
+fn shown(read: &Read, alleles: &[Variant], around: &Stretch) -> u32 {
+    let gaps = indels(read, around);
+    let mut bits = 0;
+    for (k, v) in alleles.iter().enumerate() {
+        let is_shown = if v.is_snv() {
+            read.index_at(v.pos.0)
+                .is_some_and(|i| read.counted[i] > 0 && read.bases[i] == code_of(v.alternate[0]))
+        } else {
+            gaps.contains(v)
+        };
+        bits |= u32::from(is_shown) << k;
+    }
+    bits
+}
+
+/// The letters of the padded window with these alleles in place; `None` if two of them overlap.
+pub fn spell(window: &Window, carries: u32, around: &Stretch) -> Option<Vec<u8>> {
+    let deleted: usize = window
+        .alleles
+        .iter()
+        .map(|v| v.reference.len())
+        .max()
+        .unwrap_or(0);
+    let span = window.span.widened(PAD + deleted as u32, u32::MAX);
+    let (start, end) = (
+        span.start.max(around.span.start),
+        span.end.min(around.span.end),
+    );
+    let mut carried: Vec<&Variant> = window
+        .alleles
+        .iter()
+        .enumerate()
+        .filter(|(k, _)| carries >> k & 1 == 1)
+        .map(|(_, v)| v)
+        .collect();
+    carried.sort_by_key(|v| (core(v).start, core(v).end));
+    let mut letters = Vec::new();
+    let mut at = start;
+    for (k, v) in carried.iter().enumerate() {
+        let c = core(v);
+        let twice = k > 0 && c.is_empty() && core(carried[k - 1]) == c;
+        if c.start < at || twice {
+            return None;
+        }
+        letters.extend_from_slice(around.part(at, c.start));
+        letters.extend_from_slice(core_letters(v));
+        at = c.end;
+    }
+    letters.extend_from_slice(around.part(at, end));
+    Some(letters)
+}
+
+/// Bases with the chance that a gap opens at each: low outside repeats, and inside such that all
+/// places of the repeat together lose or gain a unit as often as the sample's repeats do.
+fn with_gap_qualities(letters: &[u8], slippage: &Slippage) -> Vec<u8> {
+    let mut qualities = vec![GAP_OPEN; letters.len()];
+    let stretch = Stretch {
+        contig: crate::domain::ContigId(0),
+        span: Span::new(1, 1 + letters.len() as u32), // 1: a repeat at the very start counts too
+        bases: letters.to_vec(),
+    };
+    for r in repeats::find(&stretch) {
+        let places = f64::from(r.span.len() - r.period + 1);
+        // A gap of `period` goes on with one chance in ten, and ends with nine, behind its first base.
+        let goes_on = 0.1f64.powi(r.period as i32 - 1) * 0.9;
+        let quality = gap_quality(slippage.rate(r) / (2.0 * places * goes_on));
+        for q in &mut qualities[(r.span.start - 1) as usize..(r.span.end - 1) as usize] {
+            *q = (*q).min(quality);
+        }
+    }
+    letters
+        .iter()
+        .zip(qualities)
+        .map(|(&b, q)| pack(code_of(b), q))
+        .collect()
+}
+
+/// The jobs of many windows for one launch: equal reads and haplotypes are computed once.
+#[derive(Debug, Default)]
+pub struct Jobs {
+    /// Reads' bytes.
+    pub reads: Vec<u8>,
+    /// Haplotypes' bytes.
+    pub haplotypes: Vec<u8>,
+    /// What is to be computed.
+    pub jobs: Vec<Job>,
+    /// Length of the longest haplotype.
+    pub longest: u32,
+}
+
+/// Where a read's jobs are, one a haplotype from `first` on.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    /// Rank of the read in its load.
+    read: u32,
+    first: u32,
+    /// The score below which the read is of another place.
+    least: i32,
+}
+
+/// The reads of a window, waiting for their likelihoods.
+#[derive(Debug)]
+pub struct Asked {
+    placed: Vec<Placed>,
+    haplotypes: usize,
+}
+
+impl Jobs {
+    /// Adds a window: every read that touches its core, cut to its span, against every haplotype.
+    pub fn ask(&mut self, window: &Window, haplotypes: &[Haplotype], load: &Load) -> Asked {
+        let first_haplotype: Vec<(u32, u32)> = haplotypes
+            .iter()
+            .map(|h| {
+                let at = self.haplotypes.len() as u32;
+                self.haplotypes.extend(&h.bytes);
+                self.longest = self.longest.max(h.bytes.len() as u32);
+                (at, h.bytes.len() as u32)
+            })
+            .collect();
+        let mut known: HashMap<Vec<u8>, u32> = HashMap::new();
+        let mut placed = Vec::new();
+        for (i, read) in load.reads.iter().enumerate() {
+            let part = read.part_in(window.span);
+            let touches = {
+                let within = read.part_in(window.core.widened(2, u32::MAX));
+                !within.is_empty()
+            };
+            if !touches || part.is_empty() {
+                continue;
+            }
+            let bytes: Vec<u8> = part
+                .clone()
+                .map(|k| pack(read.bases[k], read.weighed[k]))
+                .collect();
+            let unknown = bytes.iter().filter(|&&b| b >> 2 == 0).count();
+            if bytes.len() - unknown < 5 {
+                continue;
+            }
+            let allowed = (bytes.len() as f64 * 0.03).ceil().max(2.0);
+            let least = -allowed * POOR_FIT * BITS_PER_PHRED - 2.0 * unknown as f64;
+            let first = *known.entry(bytes).or_insert_with_key(|bytes| {
+                let at = self.reads.len() as u32;
+                self.reads.extend(bytes);
+                let first = self.jobs.len() as u32;
+                for &(haplotype, haplotype_len) in &first_haplotype {
+                    self.jobs.push(Job {
+                        read: at,
+                        read_len: bytes.len() as u32,
+                        haplotype,
+                        haplotype_len,
+                    });
+                }
+                first
+            });
+            placed.push(Placed {
+                read: i as u32,
+                first,
+                least: (least * f64::from(BIT)) as i32,
+            });
+        }
+        Asked {
+            placed,
+            haplotypes: haplotypes.len(),
+        }
+    }
+}
+
+/// A fragment and its log-likelihoods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weighed {
+    /// Its rank in the load.
+    pub fragment: u32,
+    /// Its reads in the window, ranks in the load.
+    pub reads: Vec<u32>,
+    /// By haplotype, in 1/65536 bit.
+    pub fits: Vec<i32>,
+}
+
+/// Sums the likelihoods of each fragment's reads. Reads that no haplotype explains are left out. With
+/// more than `most` fragments, those with the lowest name hashes are kept.
+pub fn weigh(asked: &Asked, results: &[LogLik], load: &Load, most: usize) -> Vec<Weighed> {
+    let mut by_fragment: BTreeMap<u32, Weighed> = BTreeMap::new();
+    for p in &asked.placed {
+        let fits = &results[p.first as usize..][..asked.haplotypes];
+        if fits.iter().all(|f| f.0 < p.least) {
+            continue;
+        }
+        let fragment = load.reads[p.read as usize].fragment;
+        let w = by_fragment.entry(fragment).or_insert_with(|| Weighed {
+            fragment,
+            reads: Vec::new(),
+            fits: vec![0; asked.haplotypes],
+        });
+        w.reads.push(p.read);
+        for (sum, f) in w.fits.iter_mut().zip(fits) {
+            *sum = sum.saturating_add(f.0);
+        }
+    }
+    let mut all: Vec<Weighed> = by_fragment.into_values().collect();
+    if all.len() > most {
+        all.sort_by_key(|w| (load.fragments[w.fragment as usize], w.fragment));
+        all.truncate(most);
+        all.sort_by_key(|w| w.fragment);
+    }
+    for w in &mut all {
+        let best = w.fits.iter().copied().max().unwrap_or(0);
+        for f in &mut w.fits {
+            *f = (*f).max(best - CAP);
+        }
+    }
+    all
+}
+
+/// How likely is it that a repeat or a machine made this gap? For the record's slippage filter.
+pub fn slip_rate(v: &Variant, around: &Stretch, slippage: &Slippage) -> f64 {
+    repeats::changed_by(&repeats::find(around), v).map_or(error_of(40), |r| {
+        let units = v.reference.len().abs_diff(v.alternate.len()) as u32 / r.period;
+        slippage.rate(r) * 0.1f64.powi(units as i32 - 1)
+    })
+}

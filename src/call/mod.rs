@@ -1,0 +1,413 @@
+//! Reads to variants, in a panel's regions.
+//!
+//! Three rounds, each spread over the threads in an order that does not matter:
+//! [`survey_tile`] counts what the reads show and notes suspects and slips of repeats; once all
+//! tiles have been seen, suspects become windows; [`call_windows`] spells each window's haplotypes,
+//! weighs every fragment against them with the pair HMM, and decides.
+
+pub mod active;
+pub mod allele;
+pub mod clips;
+pub mod decide;
+pub mod filter;
+pub mod genotype;
+pub mod haplotype;
+pub mod math;
+pub mod reads;
+pub mod record;
+pub mod repeats;
+
+use crate::backend::{Device, Kernels};
+use crate::domain::{ContigId, LogLik, Pos, Span};
+use crate::format::{bed, vcf};
+use crate::genome::Reference;
+use crate::kernel::pileup::Settings;
+use crate::{Error, Result};
+use active::{Survey, Suspect, Window};
+use allele::Stretch;
+use haplotype::Jobs;
+use rayon::prelude::*;
+use reads::{Bam, Load, ReadFilter};
+use record::Call;
+use repeats::Slippage;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// What to look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// Two copies of each chromosome: genotypes.
+    Germline,
+    /// Alleles at any fraction.
+    Somatic,
+}
+
+/// What [`run`] is to do.
+#[derive(Clone, Debug)]
+pub struct CallOptions {
+    /// Name of the reference for the VCF's header.
+    pub reference_name: String,
+    /// BED file of the regions.
+    pub panel: PathBuf,
+    /// BAM file of the sample.
+    pub tumor: PathBuf,
+    /// BAM file of the same person's normal tissue.
+    pub normal: Option<PathBuf>,
+    /// What to look for.
+    pub mode: Mode,
+    /// The VCF to write, block-gzipped; its index and `.depth.bed.gz` stand beside it.
+    pub output: PathBuf,
+    /// Reads below this MAPQ are left out.
+    pub min_mapq: u8,
+    /// Bases below this quality are not counted (the pair HMM weighs them nevertheless).
+    pub min_base_quality: u8,
+    /// A window takes at most this many fragments of each sample, those with the lowest name hashes.
+    pub max_fragments: usize,
+    /// The command line, for the VCF's header.
+    pub command: String,
+}
+
+impl CallOptions {
+    /// Usual thresholds.
+    pub fn new(panel: PathBuf, tumor: PathBuf, mode: Mode, output: PathBuf) -> CallOptions {
+        CallOptions {
+            reference_name: String::new(),
+            panel,
+            tumor,
+            normal: None,
+            mode,
+            output,
+            min_mapq: 20,
+            min_base_quality: 13,
+            max_fragments: 10_000,
+            command: String::new(),
+        }
+    }
+}
+
+/// What [`run`] did.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct CallSummary {
+    /// Bases of the panel.
+    pub panel_bases: u64,
+    /// Sum of the usable fragment depth over the panel's bases.
+    pub depth_sum: u64,
+    /// Windows that were looked at closely.
+    pub windows: u64,
+    /// Windows in which some fragments were left out because there were too many.
+    pub capped_windows: u64,
+    /// Records written.
+    pub records: u64,
+    /// Records that pass all filters.
+    pub passed: u64,
+    /// The per-base depth file.
+    pub depth_file: PathBuf,
+}
+
+/// Longest piece of a region that one thread looks at in one go.
+const TILE: u32 = 4096;
+/// Reads are loaded, and the reference is fetched, this far beyond a tile.
+const MARGIN: u32 = 400;
+
+/// A piece of the panel.
+#[derive(Clone, Copy, Debug)]
+struct Tile {
+    contig: ContigId,
+    span: Span,
+}
+
+/// What all tiles and windows need.
+struct Context<'a> {
+    reference: &'a Reference,
+    device: &'a Device,
+    options: &'a CallOptions,
+    tumor: Bam,
+    normal: Option<Bam>,
+}
+
+/// Calls the variants of a sample, and writes them, their index and the panel's depth.
+///
+/// # Errors
+/// When an input is missing, damaged, unsorted, or made for another reference, or the output cannot
+/// be written. Nothing that looks finished is left behind then.
+pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Result<CallSummary> {
+    let regions = bed::merged(&bed::read_panel(&options.panel, |name| {
+        let id = reference.contig_id(name)?;
+        Some((id, reference.contig(id).length))
+    })?);
+    let context = Context::open(reference, device, options, &regions)?;
+    let tiles = tiles(&regions);
+
+    let surveys = tiles
+        .par_iter()
+        .map(|&tile| survey_tile(&context, tile))
+        .collect::<Result<Vec<Survey>>>()?;
+    let mut slippage = Slippage::default();
+    for s in &surveys {
+        slippage.merge(&s.slippage);
+    }
+    let windows = windows(&context, &regions, &tiles, &surveys, &slippage);
+    let called = tiles
+        .par_iter()
+        .zip(&windows)
+        .filter(|(_, w)| !w.is_empty())
+        .map(|(tile, w)| call_windows(&context, tile.contig, w, &slippage))
+        .collect::<Result<Vec<(Vec<Call>, u64)>>>()?;
+
+    let capped = called.iter().map(|c| c.1).sum();
+    let mut calls: Vec<Call> = called.into_iter().flat_map(|c| c.0).collect();
+    calls.sort_by(|a, b| {
+        a.variant
+            .cmp(&b.variant)
+            .then_with(|| a.others.cmp(&b.others))
+    });
+    decide::mark_clusters(&mut calls);
+    let depth_file = write(&context, &tiles, &surveys, &calls)?;
+    Ok(CallSummary {
+        panel_bases: regions.iter().map(|r| u64::from(r.1.len())).sum(),
+        depth_sum: surveys
+            .iter()
+            .flat_map(|s| &s.depth)
+            .map(|&d| u64::from(d))
+            .sum(),
+        windows: windows.iter().map(|w| w.len() as u64).sum(),
+        capped_windows: capped,
+        records: calls.len() as u64,
+        passed: calls.iter().filter(|c| c.filters.is_empty()).count() as u64,
+        depth_file,
+    })
+}
+
+impl<'a> Context<'a> {
+    fn open(
+        reference: &'a Reference,
+        device: &'a Device,
+        options: &'a CallOptions,
+        regions: &[(ContigId, Span)],
+    ) -> Result<Context<'a>> {
+        if options.normal.is_some() && options.mode == Mode::Germline {
+            return Err(Error::usage(
+                "--normal and --mode germline exclude each other",
+                "Give the normal sample alone for its germline variants, or leave --mode out.",
+            ));
+        }
+        let mut needed: Vec<ContigId> = regions.iter().map(|r| r.0).collect();
+        needed.dedup();
+        let open = |path: &PathBuf| Bam::open(path, reference, &needed);
+        Ok(Context {
+            reference,
+            device,
+            options,
+            tumor: open(&options.tumor)?,
+            normal: options.normal.as_ref().map(open).transpose()?,
+        })
+    }
+
+    fn germline(&self) -> bool {
+        self.options.mode == Mode::Germline
+    }
+
+    fn load(&self, bam: &Bam, contig: ContigId, span: Span) -> Result<Load> {
+        let filter = ReadFilter {
+            min_mapq: self.options.min_mapq,
+        };
+        bam.load(self.reference, contig, span, filter)
+    }
+
+    fn length(&self, contig: ContigId) -> u32 {
+        self.reference.contig(contig).length
+    }
+}
+
+fn tiles(regions: &[(ContigId, Span)]) -> Vec<Tile> {
+    let mut out = Vec::new();
+    for &(contig, span) in regions {
+        for start in (span.start..span.end).step_by(TILE as usize) {
+            let span = Span::new(start, span.end.min(start + TILE));
+            out.push(Tile { contig, span });
+        }
+    }
+    out
+}
+
+/// First round: what the reads of a tile show.
+fn survey_tile(context: &Context, tile: Tile) -> Result<Survey> {
+    let wide = tile.span.widened(MARGIN, context.length(tile.contig));
+    let load = context.load(&context.tumor, tile.contig, wide)?;
+    let around = Stretch::fetch(
+        context.reference,
+        tile.contig,
+        wide.widened(MARGIN, context.length(tile.contig)),
+    );
+    let (bases, cigars, segments) = active::segments(&load, tile.span.start);
+    let settings = Settings {
+        width: tile.span.len(),
+        min_quality: u32::from(context.options.min_base_quality),
+    };
+    let counts = context.device.run(
+        |gpu| pileup_on(gpu, &bases, &cigars, &segments, settings),
+        |cpu| pileup_on(cpu, &bases, &cigars, &segments, settings),
+    )?;
+    Ok(active::survey(&load, &counts, settings, tile.span, &around))
+}
+
+fn pileup_on<B: Kernels>(
+    b: &B,
+    bases: &[u32],
+    cigars: &[u32],
+    segments: &[crate::kernel::pileup::Segment],
+    settings: Settings,
+) -> Result<Vec<u32>> {
+    let (bases, cigars, segments) = (b.upload(bases), b.upload(cigars), b.upload(segments));
+    b.download(&b.pileup(&bases, &cigars, &segments, settings))
+}
+
+/// Second round: windows, each with the tile in which its first allele stands.
+fn windows(
+    context: &Context,
+    regions: &[(ContigId, Span)],
+    tiles: &[Tile],
+    surveys: &[Survey],
+    slippage: &Slippage,
+) -> Vec<Vec<Window>> {
+    let mut out = vec![Vec::new(); tiles.len()];
+    let mut contigs: Vec<ContigId> = regions.iter().map(|r| r.0).collect();
+    contigs.dedup();
+    for contig in contigs {
+        let active: Vec<&Suspect> = tiles
+            .iter()
+            .zip(surveys)
+            .filter(|(t, _)| t.contig == contig)
+            .flat_map(|(_, s)| &s.suspects)
+            .filter(|s| active::is_active(s, slippage, context.germline()))
+            .collect();
+        for window in active::windows(&active, context.length(contig)) {
+            let first = window.alleles[0].pos;
+            let home = tiles
+                .iter()
+                .position(|t| t.contig == contig && t.span.contains(first))
+                .expect("an allele stands in the tile that showed it");
+            out[home].push(window);
+        }
+    }
+    out
+}
+
+/// Third round: the calls of a tile's windows, and in how many of these there were too many fragments.
+fn call_windows(
+    context: &Context,
+    contig: ContigId,
+    windows: &[Window],
+    slippage: &Slippage,
+) -> Result<(Vec<Call>, u64)> {
+    let start = windows.iter().map(|w| w.span.start).min().unwrap_or(0);
+    let end = windows.iter().map(|w| w.span.end).max().unwrap_or(0);
+    let span = Span::new(start, end);
+    let tumor = context.load(&context.tumor, contig, span)?;
+    let normal = match &context.normal {
+        Some(bam) => Some(context.load(bam, contig, span)?),
+        None => None,
+    };
+    let wide = span.widened(2 * MARGIN, context.length(contig));
+    let around = Stretch::fetch(context.reference, contig, wide);
+    let samples: Vec<&Load> = std::iter::once(&tumor).chain(&normal).collect();
+    let mut jobs = Jobs::default();
+    let mut asked = Vec::new();
+    for w in windows {
+        let haplotypes = haplotype::haplotypes(w, &samples, &around, slippage);
+        let of_samples: Vec<_> = samples
+            .iter()
+            .map(|load| jobs.ask(w, &haplotypes, load))
+            .collect();
+        asked.push((w, haplotypes, of_samples));
+    }
+    let results = context
+        .device
+        .run(|gpu| pairhmm_on(gpu, &jobs), |cpu| pairhmm_on(cpu, &jobs))?;
+    let mut calls = Vec::new();
+    let mut capped = 0;
+    for (window, haplotypes, of_samples) in asked {
+        let most = context.options.max_fragments;
+        let weighed: Vec<_> = of_samples
+            .iter()
+            .zip(&samples)
+            .map(|(a, load)| haplotype::weigh(a, &results, load, most))
+            .collect();
+        capped += u64::from(weighed.iter().any(|w| w.len() == most));
+        let found = decide::Found {
+            window,
+            haplotypes: &haplotypes,
+            weighed: &weighed,
+            loads: &samples,
+            around: &around,
+            slippage,
+        };
+        calls.extend(if context.germline() {
+            found.germline()
+        } else {
+            found.somatic()
+        });
+    }
+    Ok((calls, capped))
+}
+
+fn pairhmm_on<B: Kernels>(b: &B, jobs: &Jobs) -> Result<Vec<LogLik>> {
+    use crate::kernel::pairhmm::pack_words;
+    let reads = b.upload(&pack_words(&jobs.reads));
+    let haplotypes = b.upload(&pack_words(&jobs.haplotypes));
+    let of_jobs = b.upload(&jobs.jobs);
+    b.download(&b.pairhmm(&reads, &haplotypes, &of_jobs, jobs.longest))
+}
+
+/// Writes the VCF with its index, and the depth.
+fn write(context: &Context, tiles: &[Tile], surveys: &[Survey], calls: &[Call]) -> Result<PathBuf> {
+    let options = context.options;
+    let mut names = vec![context.tumor.sample.clone()];
+    if let Some(normal) = &context.normal {
+        let same = normal.sample == context.tumor.sample;
+        names.push(if same {
+            format!("{}_normal", normal.sample)
+        } else {
+            normal.sample.clone()
+        });
+    }
+    let contigs: Vec<(&str, u32)> = context
+        .reference
+        .contigs()
+        .iter()
+        .map(|c| (c.name.as_str(), c.length))
+        .collect();
+    let lines: Vec<vcf::Line> = calls.iter().map(|c| c.line(context.reference)).collect();
+    let header = record::header(context.reference, options, &names);
+    let depth_file = vcf::sibling(&options.output, ".depth.bed.gz");
+    vcf::write_bgzf(&depth_file, &depth_lines(context.reference, tiles, surveys))?;
+    vcf::write_indexed(&options.output, &header, &contigs, &lines)?;
+    Ok(depth_file)
+}
+
+/// Runs of equal depth within each region, zeros included.
+fn depth_lines(reference: &Reference, tiles: &[Tile], surveys: &[Survey]) -> String {
+    let mut text = String::new();
+    let mut run: Option<(ContigId, Span, u32)> = None;
+    let mut put = |run: Option<(ContigId, Span, u32)>| {
+        if let Some((contig, span, depth)) = run {
+            let name = &reference.contig(contig).name;
+            let _ = writeln!(text, "{name}\t{}\t{}\t{depth}", span.start, span.end);
+        }
+    };
+    for (tile, survey) in tiles.iter().zip(surveys) {
+        for (p, &depth) in (tile.span.start..).zip(&survey.depth) {
+            match &mut run {
+                Some((c, s, d)) if *c == tile.contig && s.end == Pos(p).0 && *d == depth => {
+                    s.end += 1;
+                }
+                _ => {
+                    put(run.take());
+                    run = Some((tile.contig, Span::new(p, p + 1), depth));
+                }
+            }
+        }
+    }
+    put(run);
+    text
+}

@@ -1,0 +1,574 @@
+//! Reads of a place, from a BAM: checked against the reference, filtered, paired up to fragments,
+//! and with the bases that both mates cover settled between them.
+
+use crate::domain::{CigarOp, ContigId, Span, code_of};
+use crate::genome::Reference;
+use crate::kernel::pairhmm::pack;
+use crate::{Error, Result, error::thousands};
+use noodles::bam::index::Index;
+use noodles::core::{Position, Region};
+use noodles::sam::alignment::record::cigar::op::Kind;
+use noodles::{bam, bgzf, sam};
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// A fragment's two readings of one base together count for no more than this phred: what both
+/// mates show may have been a wrong copy before sequencing began (GATK's PCR SNV quality).
+const FRAGMENT_QUALITY: u8 = 40;
+/// Where mates disagree, the better one is believed if it is better by this many phred.
+const CLEARLY_BETTER: u8 = 10;
+
+/// Which reads count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadFilter {
+    /// Reads below this MAPQ are left out.
+    pub min_mapq: u8,
+}
+
+/// One read that may be used for calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Rank of its fragment among those of the load.
+    pub fragment: u32,
+    /// First aligned base.
+    pub start: u32,
+    /// First position behind the last aligned base.
+    pub end: u32,
+    /// From the reverse strand.
+    pub reverse: bool,
+    /// Its MAPQ.
+    pub mapq: u8,
+    /// Its CIGAR, without hard clips.
+    pub cigar: Vec<(u32, CigarOp)>,
+    /// Codes of its bases, clipped ones included.
+    pub bases: Vec<u8>,
+    /// Qualities as sequenced; 0 where the base is not known, or is adapter.
+    pub quals: Vec<u8>,
+    /// For the pileup: quality 0 where the mate speaks for the fragment.
+    pub counted: Vec<u8>,
+    /// For the pair HMM: qualities that a fragment's two reads may both bring.
+    pub weighed: Vec<u8>,
+}
+
+/// The reads that touch a place, in the order of the BAM, and the fragments they come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Sorted by position.
+    pub reads: Vec<Read>,
+    /// A hash of each fragment's name; decides who is left out where there are too many.
+    pub fragments: Vec<u64>,
+}
+
+/// An opened, checked, indexed BAM.
+pub struct Bam {
+    path: PathBuf,
+    header: sam::Header,
+    index: Index,
+    /// The sample's name, from @RG SM.
+    pub sample: String,
+}
+
+impl Bam {
+    /// Opens a BAM and checks it against the reference. An index is made in memory if the file has none.
+    ///
+    /// # Errors
+    /// When the file is no BAM, is not sorted by coordinate, was aligned to another reference, or
+    /// lacks one of the contigs in `needed`.
+    pub fn open(path: &Path, reference: &Reference, needed: &[ContigId]) -> Result<Bam> {
+        let file = path.display().to_string();
+        let wrong = |what: String, remedy: &str| Error::input(file.clone(), "", what, remedy);
+        let mut reader = open_reader(path)?;
+        let header = reader.read_header().map_err(|e| {
+            wrong(
+                format!("this is no BAM file ({e})"),
+                "Give a coordinate-sorted BAM file.",
+            )
+        })?;
+        check_order(&header, &file)?;
+        check_contigs(&header, &file, reference, needed)?;
+        let index = load_index(path)?;
+        let sample = header
+            .read_groups()
+            .values()
+            .find_map(|rg| {
+                rg.other_fields()
+                    .get(&sam::header::record::value::map::read_group::tag::SAMPLE)
+            })
+            .map_or_else(
+                || {
+                    path.file_stem()
+                        .map_or_else(String::new, |s| s.to_string_lossy().into_owned())
+                },
+                ToString::to_string,
+            );
+        Ok(Bam {
+            path: path.into(),
+            header,
+            index,
+            sample,
+        })
+    }
+
+    /// Loads the reads that touch `span`.
+    ///
+    /// # Errors
+    /// When the file is cut short or damaged there.
+    pub fn load(
+        &self,
+        reference: &Reference,
+        contig: ContigId,
+        span: Span,
+        filter: ReadFilter,
+    ) -> Result<Load> {
+        let name = &reference.contig(contig).name;
+        let place = || {
+            format!(
+                "{name}:{}-{}",
+                thousands(u64::from(span.start) + 1),
+                thousands(u64::from(span.end))
+            )
+        };
+        let damaged = |e: std::io::Error| {
+            Error::input(
+                self.path.display().to_string(),
+                place(),
+                e.to_string(),
+                format!(
+                    "The file may be cut short; try: samtools quickcheck {}.",
+                    self.path.display()
+                ),
+            )
+        };
+        let mut reader = open_reader(&self.path)?;
+        let position = |p: u32| Position::new(p as usize).expect("counted from 1");
+        let region = Region::new(
+            name.as_str(),
+            position(span.start + 1)..=position(span.end.max(span.start + 1)),
+        );
+        let mut query = reader
+            .query(&self.header, &self.index, &region)
+            .map_err(damaged)?;
+        let mut load = Load::default();
+        let mut names: HashMap<Vec<u8>, u32> = HashMap::new();
+        let mut record = bam::Record::default();
+        while query.read_record(&mut record).map_err(damaged)? != 0 {
+            let Some(mut read) = decode(&record, filter).map_err(damaged)? else {
+                continue;
+            };
+            let name = record.name().map_or(&b"*"[..], |n| n.as_ref());
+            read.fragment = *names.entry(name.to_vec()).or_insert_with(|| {
+                load.fragments.push(xxhash_rust::xxh3::xxh3_64(name));
+                load.fragments.len() as u32 - 1
+            });
+            load.reads.push(read);
+        }
+        settle_overlaps(&mut load.reads, load.fragments.len());
+        Ok(load)
+    }
+}
+
+fn open_reader(path: &Path) -> Result<bam::io::Reader<bgzf::io::Reader<File>>> {
+    File::open(path)
+        .map(bam::io::Reader::new)
+        .map_err(Error::io(path))
+}
+
+/// The index beside the file, or one made now.
+fn load_index(path: &Path) -> Result<Index> {
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let broken = |file: &Path, e: std::io::Error| {
+        let what = format!("this is no index of a BAM file ({e})");
+        let remedy = "Remove it, or make it anew: samtools index.";
+        Error::input(file.display().to_string(), "", what, remedy)
+    };
+    for bai in [beside(".bai"), path.with_extension("bai")] {
+        if bai.exists() {
+            let index = bam::bai::fs::read(&bai).map_err(|e| broken(&bai, e))?;
+            return Ok(Index::Bai(index));
+        }
+    }
+    let csi = beside(".csi");
+    if csi.exists() {
+        let index = noodles::csi::fs::read(&csi).map_err(|e| broken(&csi, e))?;
+        return Ok(Index::Csi(index));
+    }
+    bam::fs::index(path).map_err(|e| {
+        Error::input(
+            path.display().to_string(),
+            "",
+            format!("the file has no index, and none can be made ({e})"),
+            "If it is cut short, copy it again; if it is not sorted: samtools sort.",
+        )
+    })
+}
+
+fn check_order(header: &sam::Header, file: &str) -> Result<()> {
+    use sam::header::record::value::map::header::{sort_order::COORDINATE, tag::SORT_ORDER};
+    let order = header
+        .header()
+        .and_then(|h| h.other_fields().get(&SORT_ORDER))
+        .map(ToString::to_string);
+    if order.as_deref().map(str::as_bytes) == Some(COORDINATE) {
+        return Ok(());
+    }
+    Err(Error::input(
+        file,
+        "",
+        format!(
+            "the reads are not sorted by coordinate (@HD SO: {})",
+            order.as_deref().unwrap_or("missing")
+        ),
+        "Sort them: samtools sort.",
+    ))
+}
+
+fn check_contigs(
+    header: &sam::Header,
+    file: &str,
+    reference: &Reference,
+    needed: &[ContigId],
+) -> Result<()> {
+    use sam::header::record::value::map::reference_sequence::tag::MD5_CHECKSUM;
+    let other = |what: String| {
+        Err(Error::input(
+            file,
+            "",
+            format!("aligned to another reference: {what}"),
+            "Use the index of the reference that the reads were aligned to, or align them anew.",
+        ))
+    };
+    for (name, map) in header.reference_sequences() {
+        let name = name.to_string();
+        let Some(contig) = reference.contig_id(&name).map(|id| reference.contig(id)) else {
+            continue;
+        };
+        let length = map.length().get() as u64;
+        if length != u64::from(contig.length) {
+            return other(format!(
+                "contig {name} has {} bases in the file, {} in the index",
+                thousands(length),
+                thousands(u64::from(contig.length))
+            ));
+        }
+        if let Some(md5) = map.other_fields().get(&MD5_CHECKSUM)
+            && !md5.to_string().eq_ignore_ascii_case(&contig.md5)
+        {
+            return other(format!(
+                "contig {name} has MD5 {md5} in the file, {} in the index",
+                contig.md5
+            ));
+        }
+    }
+    for &id in needed {
+        let name = &reference.contig(id).name;
+        if !header.reference_sequences().contains_key(name.as_bytes()) {
+            return other(format!(
+                "the file has no contig {name}, which the panel names"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A record as a read; `None` if it is not to be used.
+fn decode(record: &bam::Record, filter: ReadFilter) -> std::io::Result<Option<Read>> {
+    let flags = record.flags();
+    let unusable = flags.is_unmapped()
+        || flags.is_secondary()
+        || flags.is_supplementary()
+        || flags.is_qc_fail()
+        || flags.is_duplicate();
+    // MAPQ 255 says "not available" (SAM 1.6 §1.4.5); nothing speaks for such a read.
+    let mapq = record.mapping_quality().map_or(0, u8::from);
+    let (false, Some(start)) = (unusable || mapq < filter.min_mapq, record.alignment_start())
+    else {
+        return Ok(None);
+    };
+    let start = start?.get() as u32 - 1;
+    let mut cigar: Vec<(u32, CigarOp)> = Vec::new();
+    let (mut end, mut length) = (start, 0);
+    for op in record.cigar().iter() {
+        let op = op?;
+        let n = op.len() as u32;
+        let kind = match op.kind() {
+            Kind::Match | Kind::SequenceMatch | Kind::SequenceMismatch => CigarOp::Match,
+            Kind::Insertion => CigarOp::Insertion,
+            Kind::Deletion => CigarOp::Deletion,
+            Kind::SoftClip => CigarOp::SoftClip,
+            Kind::HardClip | Kind::Pad => continue,
+            Kind::Skip => return Ok(None), // a spliced read says nothing on what it skips
+        };
+        if kind.takes_reference() {
+            end += n;
+        }
+        if kind.takes_read() {
+            length += n;
+        }
+        match cigar.last_mut() {
+            Some((m, last)) if *last == kind => *m += n,
+            _ => cigar.push((n, kind)),
+        }
+    }
+    let bases: Vec<u8> = record.sequence().iter().collect();
+    if bases.len() != length as usize || bases.is_empty() || end == start {
+        return Ok(None);
+    }
+    let given = record.quality_scores();
+    let given = given.as_bytes();
+    let mut quals: Vec<u8> = if given.len() == bases.len() && given[0] != 0xff {
+        given.to_vec()
+    } else {
+        vec![30; bases.len()] // no qualities: taken for usual ones
+    };
+    let bases: Vec<u8> = bases.into_iter().map(code_of).collect();
+    for (q, &b) in quals.iter_mut().zip(&bases) {
+        *q = if b > 3 { 0 } else { (*q).clamp(1, 63) };
+    }
+    mask_adapter(record, &cigar, start, end, &mut quals)?;
+    Ok(Some(Read {
+        fragment: 0,
+        start,
+        end,
+        reverse: flags.is_reverse_complemented(),
+        mapq,
+        counted: quals.clone(),
+        weighed: quals.iter().map(|&q| q.min(mapq.max(1))).collect(),
+        cigar,
+        bases: bases.into_iter().map(|b| b & 3).collect(),
+        quals,
+    }))
+}
+
+/// A read longer than its fragment ends in adapter: clipped bases beyond the fragment's ends are
+/// not known bases.
+fn mask_adapter(
+    record: &bam::Record,
+    cigar: &[(u32, CigarOp)],
+    start: u32,
+    end: u32,
+    quals: &mut [u8],
+) -> std::io::Result<()> {
+    let flags = record.flags();
+    let size = record.template_length();
+    if !flags.is_properly_segmented() || size == 0 {
+        return Ok(());
+    }
+    let clip = |c: Option<&(u32, CigarOp)>| match c {
+        Some(&(n, CigarOp::SoftClip)) => n as usize,
+        _ => 0,
+    };
+    let mate_start = match record.mate_alignment_start() {
+        Some(p) => p?.get() as u32 - 1,
+        None => return Ok(()),
+    };
+    if flags.is_reverse_complemented() {
+        let inside = start.saturating_sub(mate_start) as usize;
+        let n = clip(cigar.first()).saturating_sub(inside);
+        quals[..n].fill(0);
+    } else if size > 0 {
+        let inside = (start + size as u32).saturating_sub(end) as usize;
+        let n = clip(cigar.last()).saturating_sub(inside);
+        let from = quals.len() - n;
+        quals[from..].fill(0);
+    }
+    Ok(())
+}
+
+/// Where both reads of a fragment cover a base, they must not count twice.
+fn settle_overlaps(reads: &mut [Read], fragments: usize) {
+    let mut first: Vec<Option<u32>> = vec![None; fragments];
+    for i in 0..reads.len() {
+        let f = reads[i].fragment as usize;
+        match first[f] {
+            None => first[f] = Some(i as u32),
+            Some(j) => {
+                let (before, after) = reads.split_at_mut(i);
+                settle(&mut before[j as usize], &mut after[0]);
+            }
+        }
+    }
+}
+
+fn settle(a: &mut Read, b: &mut Read) {
+    let from = a.start.max(b.start);
+    let to = a.end.min(b.end);
+    if from >= to {
+        return;
+    }
+    let (of_a, of_b) = (columns(a, from, to), columns(b, from, to));
+    for (i, j) in of_a.into_iter().zip(of_b) {
+        let (Some(i), Some(j)) = (i, j) else { continue };
+        let (p, q) = (a.quals[i], b.quals[j]);
+        if p == 0 || q == 0 {
+            continue;
+        }
+        if a.bases[i] == b.bases[j] {
+            let half = FRAGMENT_QUALITY / 2;
+            a.weighed[i] = a.weighed[i].min(half);
+            b.weighed[j] = b.weighed[j].min(half);
+            if q > p {
+                a.counted[i] = 0;
+            } else {
+                b.counted[j] = 0;
+            }
+        } else {
+            a.weighed[i] = 0;
+            b.weighed[j] = 0;
+            let difference = p.abs_diff(q);
+            let believed = if difference >= CLEARLY_BETTER {
+                difference
+            } else {
+                0
+            };
+            a.counted[i] = if p > q { believed } else { 0 };
+            b.counted[j] = if q > p { believed } else { 0 };
+        }
+    }
+}
+
+/// For each position of `from..to`, the index of the read's base that is aligned there.
+fn columns(read: &Read, from: u32, to: u32) -> Vec<Option<usize>> {
+    let mut out = vec![None; (to - from) as usize];
+    let (mut at, mut position) = (0u32, read.start);
+    for &(n, op) in &read.cigar {
+        if op == CigarOp::Match {
+            for p in position.max(from)..(position + n).min(to) {
+                out[(p - from) as usize] = Some((at + (p - position)) as usize);
+            }
+        }
+        if op.takes_read() {
+            at += n;
+        }
+        if op.takes_reference() {
+            position += n;
+        }
+    }
+    out
+}
+
+impl Read {
+    /// Bytes for the pileup.
+    pub fn counted_bytes(&self) -> impl Iterator<Item = u8> + '_ {
+        self.bases
+            .iter()
+            .zip(&self.counted)
+            .map(|(&b, &q)| pack(b, q))
+    }
+
+    /// Index of the base aligned at a position; `None` in a deletion or outside.
+    pub fn index_at(&self, position: u32) -> Option<usize> {
+        if position < self.start || position >= self.end {
+            return None;
+        }
+        columns(self, position, position + 1)[0]
+    }
+
+    /// The bases that lie in `span`: aligned ones, insertions between them, and as many clipped ones
+    /// as would lie there if the read went on without a gap.
+    pub fn part_in(&self, span: Span) -> std::ops::Range<usize> {
+        let (mut at, mut position) = (0u32, self.start);
+        let (mut from, mut to) = (None, 0);
+        for (k, &(n, op)) in self.cigar.iter().enumerate() {
+            match op {
+                CigarOp::Match => {
+                    let (a, b) = (position.max(span.start), (position + n).min(span.end));
+                    if a < b {
+                        from.get_or_insert(at + (a - position));
+                        to = at + (b - position);
+                    }
+                }
+                CigarOp::SoftClip if k == 0 && self.start > span.start && self.start < span.end => {
+                    from = Some(n.saturating_sub(self.start - span.start));
+                    to = n;
+                }
+                CigarOp::SoftClip if k > 0 && self.end < span.end && self.end > span.start => {
+                    to = at + n.min(span.end - self.end);
+                }
+                _ => {}
+            }
+            if op.takes_read() {
+                at += n;
+            }
+            if op.takes_reference() {
+                position += n;
+            }
+        }
+        from.unwrap_or(to) as usize..to as usize
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A read of one CIGAR at quality 37, MAPQ 60.
+    pub fn read(fragment: u32, start: u32, cigar: &[(u32, CigarOp)], bases: &[u8]) -> Read {
+        let end = start
+            + cigar
+                .iter()
+                .filter(|c| c.1.takes_reference())
+                .map(|c| c.0)
+                .sum::<u32>();
+        Read {
+            fragment,
+            start,
+            end,
+            reverse: false,
+            mapq: 60,
+            cigar: cigar.to_vec(),
+            bases: bases.iter().map(|&b| code_of(b)).collect(),
+            quals: vec![37; bases.len()],
+            counted: vec![37; bases.len()],
+            weighed: vec![37; bases.len()],
+        }
+    }
+
+    #[test]
+    fn mates_that_agree_count_once_and_weigh_no_more_than_q40() {
+        let mut reads = vec![
+            read(0, 10, &[(4, CigarOp::Match)], b"ACGT"),
+            read(0, 12, &[(4, CigarOp::Match)], b"GTAA"),
+        ];
+        settle_overlaps(&mut reads, 1);
+        assert_eq!(reads[0].counted, [37, 37, 37, 37]);
+        assert_eq!(reads[1].counted, [0, 0, 37, 37]);
+        assert_eq!(reads[0].weighed, [37, 37, 20, 20]);
+        assert_eq!(reads[1].weighed, [20, 20, 37, 37]);
+    }
+
+    #[test]
+    fn mates_that_disagree_are_not_heard_unless_one_is_clearly_better() {
+        let mut reads = vec![
+            read(0, 10, &[(2, CigarOp::Match)], b"AC"),
+            read(0, 10, &[(2, CigarOp::Match)], b"TG"),
+        ];
+        reads[1].quals[1] = 11;
+        settle_overlaps(&mut reads, 1);
+        assert_eq!(reads[0].counted, [0, 26]);
+        assert_eq!(reads[1].counted, [0, 0]);
+        assert_eq!(reads[0].weighed, [0, 0]);
+    }
+
+    #[test]
+    fn the_part_in_a_window_takes_insertions_and_clips_along() {
+        let r = read(
+            0,
+            10,
+            &[
+                (3, CigarOp::SoftClip),
+                (4, CigarOp::Match),
+                (2, CigarOp::Insertion),
+                (4, CigarOp::Match),
+            ],
+            b"TTTACGTCCACGT",
+        );
+        assert_eq!(r.part_in(Span::new(12, 16)), 5..11);
+        assert_eq!(r.part_in(Span::new(8, 30)), 1..13);
+        assert_eq!(r.part_in(Span::new(30, 40)), 0..0);
+    }
+}

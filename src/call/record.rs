@@ -1,0 +1,236 @@
+//! Calls as lines of a VCF.
+
+use super::filter::{self, Filter};
+use super::{CallOptions, Mode};
+use crate::domain::Variant;
+use crate::format::vcf::Line;
+use crate::genome::Reference;
+use std::fmt::Write;
+
+/// One sample's columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The alleles of its genotype, 0 for the reference.
+    pub genotype: (usize, usize),
+    /// Fragments that speak for each allele.
+    pub support: Vec<u32>,
+    /// Fragments that cover the place.
+    pub depth: u32,
+    /// Reads: reference forward, reference reverse, alternate forward, alternate reverse.
+    pub strands: [u32; 4],
+    /// Genotype quality and likelihoods, of a germline call.
+    pub likelihoods: Option<(u32, Vec<u32>)>,
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Its place, REF, and first ALT; normalized when it is the only one.
+    pub variant: Variant,
+    /// Further ALTs, over the same REF.
+    pub others: Vec<Vec<u8>>,
+    /// Phred.
+    pub quality: f64,
+    /// What speaks against it; sorted, empty for PASS.
+    pub filters: Vec<Filter>,
+    /// INFO: key and value.
+    pub info: Vec<(&'static str, String)>,
+    /// The tumor or germline sample, then the normal.
+    pub samples: Vec<Sample>,
+}
+
+/// INFO fields: ID, number, type, description.
+const INFO: &[[&str; 4]] = &[
+    [
+        "TLOD",
+        "A",
+        "Float",
+        "log10 odds that the allele is there at some fraction, over sequencing error",
+    ],
+    [
+        "NLOD",
+        "A",
+        "Float",
+        "log10 odds that the normal sample lacks the allele, over heterozygous",
+    ],
+    [
+        "MBQ",
+        "1",
+        "Integer",
+        "Median base quality of the supporting reads",
+    ],
+    [
+        "MMQ",
+        "1",
+        "Integer",
+        "Median mapping quality of the supporting reads",
+    ],
+    [
+        "MPOS",
+        "1",
+        "Integer",
+        "Median distance of the allele from the nearer end of the supporting reads",
+    ],
+];
+
+/// FORMAT fields.
+const FORMAT: &[[&str; 4]] = &[
+    ["GT", "1", "String", "Genotype"],
+    [
+        "AD",
+        "R",
+        "Integer",
+        "Fragments that speak for each allele; those that fit several equally are left out",
+    ],
+    [
+        "DP",
+        "1",
+        "Integer",
+        "Usable fragments that cover the position",
+    ],
+    [
+        "AF",
+        "A",
+        "Float",
+        "Fraction of the fragments in AD that speak for the allele",
+    ],
+    [
+        "SB",
+        "4",
+        "Integer",
+        "Reads: reference forward, reference reverse, alternate forward, alternate reverse",
+    ],
+    ["GQ", "1", "Integer", "Genotype quality, phred"],
+    [
+        "PL",
+        "G",
+        "Integer",
+        "Genotype likelihoods, phred, normalized",
+    ],
+];
+
+/// The header, down to the column names.
+pub fn header(reference: &Reference, options: &CallOptions, samples: &[String]) -> String {
+    let mut h = String::from(
+        "##fileformat=VCFv4.4\n##FILTER=<ID=PASS,Description=\"All filters passed\">\n",
+    );
+    for f in filter::ALL {
+        let _ = writeln!(
+            h,
+            "##FILTER=<ID={},Description=\"{}\">",
+            f.id, f.description
+        );
+    }
+    for (kind, fields) in [("INFO", INFO), ("FORMAT", FORMAT)] {
+        for [id, number, of_type, text] in fields {
+            let _ = writeln!(
+                h,
+                "##{kind}=<ID={id},Number={number},Type={of_type},Description=\"{text}\">"
+            );
+        }
+    }
+    let _ = writeln!(h, "##source=theralign {}", env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(h, "##reference={}", options.reference_name);
+    for c in reference.contigs() {
+        let _ = writeln!(
+            h,
+            "##contig=<ID={},length={},md5={}>",
+            c.name, c.length, c.md5
+        );
+    }
+    let mode = match options.mode {
+        Mode::Somatic => "somatic",
+        Mode::Germline => "germline",
+    };
+    let _ = writeln!(h, "##theralign_reference={}", reference.digest());
+    let _ = writeln!(h, "##theralign_mode={mode}");
+    let _ = writeln!(h, "##theralign_command={}", options.command);
+    h.push_str("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT");
+    for s in samples {
+        h.push('\t');
+        h.push_str(s);
+    }
+    h.push('\n');
+    h
+}
+
+impl Call {
+    /// The record's line.
+    pub fn line(&self, reference: &Reference) -> Line {
+        let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        let v = &self.variant;
+        let mut alternates = text(&v.alternate);
+        for o in &self.others {
+            alternates.push(',');
+            alternates.push_str(&text(o));
+        }
+        let filters = if self.filters.is_empty() {
+            "PASS".into()
+        } else {
+            self.filters
+                .iter()
+                .map(|f| f.id)
+                .collect::<Vec<_>>()
+                .join(";")
+        };
+        let info: Vec<String> = self.info.iter().map(|(k, x)| format!("{k}={x}")).collect();
+        let with_likelihoods = self.samples.iter().any(|s| s.likelihoods.is_some());
+        let mut line = format!(
+            "{}\t{}\t.\t{}\t{alternates}\t{:.1}\t{filters}\t{}\tGT:AD:DP:AF:SB{}",
+            reference.contig(v.contig).name,
+            v.pos.one_based(),
+            text(&v.reference),
+            self.quality,
+            if info.is_empty() {
+                ".".into()
+            } else {
+                info.join(";")
+            },
+            if with_likelihoods { ":GQ:PL" } else { "" },
+        );
+        for s in &self.samples {
+            line.push('\t');
+            line.push_str(&s.columns());
+        }
+        Line {
+            contig: v.contig.index(),
+            start: v.pos.0,
+            end: v.span().end,
+            text: line,
+        }
+    }
+}
+
+impl Sample {
+    fn columns(&self) -> String {
+        let told: u32 = self.support.iter().sum();
+        let fraction = |n: u32| {
+            if told == 0 {
+                "0".into()
+            } else {
+                format!("{:.4}", f64::from(n) / f64::from(told))
+            }
+        };
+        let list = |values: &[u32]| {
+            values
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let fractions: Vec<String> = self.support[1..].iter().map(|&n| fraction(n)).collect();
+        let mut out = format!(
+            "{}/{}:{}:{}:{}:{}",
+            self.genotype.0,
+            self.genotype.1,
+            list(&self.support),
+            self.depth,
+            fractions.join(","),
+            list(&self.strands),
+        );
+        if let Some((gq, pl)) = &self.likelihoods {
+            let _ = write!(out, ":{gq}:{}", list(pl));
+        }
+        out
+    }
+}

@@ -1,0 +1,218 @@
+//! Short tandem repeats, and how often this sample's library slips in them. Polymerases lose and
+//! gain units; how many depends on the library, so the sample itself is asked.
+
+use super::allele::{Stretch, core, core_letters};
+use crate::domain::{Span, Variant};
+
+/// A run of a unit of 1 to 4 bases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// All of it.
+    pub span: Span,
+    /// Bases in a unit.
+    pub period: u32,
+}
+
+/// Longest unit looked for.
+const PERIODS: usize = 4;
+/// Runs of more units share the count of this many.
+const UNITS: usize = 40;
+/// What is expected weighs as much as so many fragments.
+const PRIOR_WEIGHT: f64 = 500.0;
+/// Fragments that do not reach across a repeat dilute the rate; a little room for that and for chance.
+const SAFETY: f64 = 1.5;
+
+impl Repeat {
+    /// Whole units.
+    pub fn units(&self) -> u32 {
+        self.span.len() / self.period
+    }
+
+    /// Does the normalized indel stand in it and change its length by one unit?
+    pub fn is_slip(&self, v: &Variant) -> bool {
+        self.changes(v) && v.reference.len().abs_diff(v.alternate.len()) as u32 == self.period
+    }
+
+    /// Does the normalized indel stand in it and change its length by whole units?
+    pub fn changes(&self, v: &Variant) -> bool {
+        let c = core(v);
+        v.is_indel()
+            && c.start == self.span.start
+            && (c.is_empty() || core_letters(v).is_empty())
+            && (v.reference.len().abs_diff(v.alternate.len()) as u32).is_multiple_of(self.period)
+            && (c.end <= self.span.end)
+    }
+
+    /// Bounds for looking up normalized indels that stand before it in a sorted map.
+    pub fn anchor_range(&self, around: &Stretch) -> std::ops::Range<Variant> {
+        let bound = |p: u32| Variant {
+            contig: around.contig,
+            pos: crate::domain::Pos(p),
+            reference: Vec::new(),
+            alternate: Vec::new(),
+        };
+        bound(self.span.start - 1)..bound(self.span.start)
+    }
+}
+
+/// The repeats of a stretch: 4 units or more of one base, 3 or more of 2 to 4, by position.
+pub fn find(around: &Stretch) -> Vec<Repeat> {
+    let b = &around.bases;
+    let mut out = Vec::new();
+    for period in 1..=PERIODS {
+        let mut i = period;
+        while i < b.len() {
+            if b[i] != b[i - period] || b[i] == b'N' {
+                i += 1;
+                continue;
+            }
+            let start = i - period;
+            while i < b.len() && b[i] == b[i - period] {
+                i += 1;
+            }
+            let length = i - start;
+            let least = if period == 1 { 4 } else { 3 * period };
+            let unit = &b[start..start + period];
+            let simpler = (1..period)
+                .any(|p| period.is_multiple_of(p) && (p..period).all(|k| unit[k] == unit[k - p]));
+            if length >= least && !simpler && around.span.start + start as u32 > 0 {
+                out.push(Repeat {
+                    span: Span::new(
+                        around.span.start + start as u32,
+                        around.span.start + i as u32,
+                    ),
+                    period: period as u32,
+                });
+            }
+        }
+    }
+    out.sort_by_key(|r| (r.span.start, r.period));
+    out
+}
+
+/// The repeat whose length a normalized indel changes, the longest if several.
+pub fn changed_by(repeats: &[Repeat], v: &Variant) -> Option<Repeat> {
+    let start = core(v).start;
+    let first = repeats.partition_point(|r| r.span.start < start);
+    repeats[first..]
+        .iter()
+        .take_while(|r| r.span.start == start)
+        .filter(|r| r.changes(v))
+        .max_by_key(|r| (r.span.len(), r.period))
+        .copied()
+}
+
+/// Counts of slips by period and units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slippage {
+    slips: Vec<u64>,
+    depth: Vec<u64>,
+}
+
+impl Default for Slippage {
+    fn default() -> Slippage {
+        Slippage {
+            slips: vec![0; PERIODS * (UNITS + 1)],
+            depth: vec![0; PERIODS * (UNITS + 1)],
+        }
+    }
+}
+
+fn class(r: Repeat) -> usize {
+    (r.period as usize - 1) * (UNITS + 1) + (r.units() as usize).min(UNITS)
+}
+
+/// What is expected of a library of good quality, before the sample has said anything: a tenth of a
+/// per mille at four units, growing by half to two thirds with each unit.
+fn expected(r: Repeat) -> f64 {
+    let units = f64::from(r.units());
+    if r.period == 1 {
+        (5e-5 * 1.6f64.powf(units - 4.0)).min(0.2)
+    } else {
+        (5e-5 * 1.5f64.powf(units - 3.0)).min(0.2)
+    }
+}
+
+impl Slippage {
+    /// Adds one repeat: `slips` of `depth` fragments are one unit longer or shorter. A fraction that
+    /// looks like a variant rather than like slippage is cut, so that no variant hides its own kind.
+    pub fn observe(&mut self, r: Repeat, slips: u32, depth: u32) {
+        let most = (8.0 * expected(r)).max(0.02) * f64::from(depth);
+        self.slips[class(r)] += u64::from(slips.min(most as u32));
+        self.depth[class(r)] += u64::from(depth);
+    }
+
+    /// Adds the counts of another part of the panel.
+    pub fn merge(&mut self, other: &Slippage) {
+        for (a, b) in self.slips.iter_mut().zip(&other.slips) {
+            *a += b;
+        }
+        for (a, b) in self.depth.iter_mut().zip(&other.depth) {
+            *a += b;
+        }
+    }
+
+    /// Chance that a fragment shows one unit more or less than there are.
+    pub fn rate(&self, r: Repeat) -> f64 {
+        let (slips, depth) = (self.slips[class(r)] as f64, self.depth[class(r)] as f64);
+        let rate = (slips + PRIOR_WEIGHT * expected(r)) / (depth + PRIOR_WEIGHT);
+        (SAFETY * rate).min(0.3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ContigId, Pos};
+
+    fn stretch(bases: &[u8]) -> Stretch {
+        Stretch {
+            contig: ContigId(0),
+            span: Span::new(50, 50 + bases.len() as u32),
+            bases: bases.to_vec(),
+        }
+    }
+
+    #[test]
+    fn repeats_are_found_with_their_shortest_unit() {
+        let s = stretch(b"GAAAAACTCTCTGGTACTACTACC");
+        let found: Vec<(u32, u32, u32)> = find(&s)
+            .iter()
+            .map(|r| (r.span.start - 50, r.span.end - 50, r.period))
+            .collect();
+        assert_eq!(found, [(1, 6, 1), (6, 12, 2), (14, 23, 3)]);
+    }
+
+    #[test]
+    fn one_unit_more_or_less_is_a_slip() {
+        let s = stretch(b"GAAAAAC");
+        let r = find(&s)[0];
+        let v = |a: &[u8], b: &[u8]| Variant {
+            contig: ContigId(0),
+            pos: Pos(50),
+            reference: a.to_vec(),
+            alternate: b.to_vec(),
+        };
+        assert!(r.is_slip(&v(b"G", b"GA")));
+        assert!(r.is_slip(&v(b"GA", b"G")));
+        assert!(!r.is_slip(&v(b"GAA", b"G")));
+        assert!(r.changes(&v(b"GAA", b"G")));
+    }
+
+    #[test]
+    fn the_sample_teaches_the_rate_but_one_variant_does_not() {
+        let r = Repeat {
+            span: Span::new(10, 18),
+            period: 1,
+        };
+        let mut s = Slippage::default();
+        let naive = s.rate(r);
+        for _ in 0..20 {
+            s.observe(r, 5, 1000);
+        }
+        let taught = s.rate(r);
+        assert!(taught > 10.0 * naive && taught < 0.01, "{naive} {taught}");
+        s.observe(r, 500, 1000);
+        assert!(s.rate(r) < 1.3 * taught);
+    }
+}

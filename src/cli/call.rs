@@ -1,0 +1,91 @@
+//! `theralign call`: BAM to VCF.
+
+use super::common::{DeviceChoice, Threads};
+use crate::call::{self, CallOptions, Mode};
+use crate::error::thousands;
+use crate::genome::Reference;
+use crate::{Error, Result};
+use std::path::PathBuf;
+
+/// Call variants in a panel's regions
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The index of the reference that the reads were aligned to
+    #[arg(short = 'x', long, value_name = "INDEX")]
+    index: PathBuf,
+    /// The panel's regions
+    #[arg(short, long, value_name = "PANEL.bed")]
+    panel: PathBuf,
+    /// The sample's reads, sorted by coordinate
+    #[arg(value_name = "TUMOR.bam")]
+    tumor: PathBuf,
+    /// Reads of the same person's normal tissue; implies --mode somatic
+    #[arg(short, long, value_name = "NORMAL.bam")]
+    normal: Option<PathBuf>,
+    /// What to look for
+    #[arg(short, long, value_enum, default_value = "somatic")]
+    mode: Mode,
+    /// The VCF to write; its index and .depth.bed.gz are written beside it
+    #[arg(short, long, value_name = "OUT.vcf.gz")]
+    output: PathBuf,
+    /// Leave out reads below this mapping quality
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    min_mapq: u8,
+    /// Do not count bases below this quality
+    #[arg(long, value_name = "N", default_value_t = 13)]
+    min_base_quality: u8,
+    /// Weigh at most this many fragments at a place
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    max_fragments: usize,
+    #[command(flatten)]
+    device: DeviceChoice,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Calls, and says what was found.
+pub fn run(args: &Args) -> Result<()> {
+    args.threads.apply()?;
+    if !args.output.to_string_lossy().ends_with("gz") {
+        return Err(Error::usage(
+            format!(
+                "the output {} does not end in .vcf.gz",
+                args.output.display()
+            ),
+            "The VCF is written block-gzipped and indexed; give a name that says so.",
+        ));
+    }
+    let reference = Reference::open(&args.index)?;
+    let device = args.device.open()?;
+    let options = CallOptions {
+        reference_name: args.index.display().to_string(),
+        normal: args.normal.clone(),
+        min_mapq: args.min_mapq,
+        min_base_quality: args.min_base_quality,
+        max_fragments: args.max_fragments,
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+        ..CallOptions::new(
+            args.panel.clone(),
+            args.tumor.clone(),
+            args.mode,
+            args.output.clone(),
+        )
+    };
+    let s = call::run(&reference, &device, &options)?;
+    eprintln!(
+        "{}: {} records, {} pass; {} bases at a mean depth of {}",
+        args.output.display(),
+        thousands(s.records),
+        thousands(s.passed),
+        thousands(s.panel_bases),
+        thousands(s.depth_sum / s.panel_bases.max(1)),
+    );
+    if s.capped_windows > 0 {
+        eprintln!(
+            "{} places had more than {} fragments; the rest was left out there",
+            thousands(s.capped_windows),
+            thousands(args.max_fragments as u64)
+        );
+    }
+    Ok(())
+}
