@@ -4,8 +4,10 @@ use crate::Result;
 use clap::{Parser, Subcommand};
 
 pub mod align;
+pub mod bench;
 pub mod call;
 pub mod common;
+pub mod devices;
 pub mod index;
 pub mod report;
 pub mod simulate;
@@ -27,6 +29,8 @@ enum Command {
     Call(call::Args),
     Report(report::Args),
     Simulate(simulate::Args),
+    Devices(devices::Args),
+    Bench(bench::Args),
 }
 
 impl Cli {
@@ -38,6 +42,8 @@ impl Cli {
             Command::Call(args) => call::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Simulate(args) => simulate::run(&args),
+            Command::Devices(args) => devices::run(&args),
+            Command::Bench(args) => bench::run(&args),
         }
     }
 }
