@@ -292,6 +292,20 @@ impl Rule {
         }
     }
 
+    /// A codon of the rule whose bases the reference does not know.
+    pub fn unknown_codon(&self, t: &Transcript) -> Option<u32> {
+        let (a, b) = match *self {
+            R::Exact { position, .. } | R::Codon { position, .. } => (position, position),
+            R::Deletion(a, b)
+            | R::Insertion(a, b)
+            | R::TandemDuplication(a, b)
+            | R::Frameshift(a, b)
+            | R::Altering(a, b) => (a, b),
+            R::Splice(..) | R::LossOfFunction(_) | R::NotAssessable(_) => return None,
+        };
+        (a..=b).find(|&c| t.residue(c) == Some(UNKNOWN))
+    }
+
     /// The residue that the rule expects at a codon, for checking a transcript's numbering.
     pub fn anchor(&self) -> Option<(u32, u8)> {
         match *self {
@@ -331,10 +345,7 @@ fn loses_function(effect: &Effect, range: Option<(u32, u32)>) -> bool {
 fn check_residue(t: &Transcript, position: u32, expected: u8) -> Result<(), String> {
     match t.residue(position) {
         None => Err(format!("{} has no codon {position}", t.model.id)),
-        Some(UNKNOWN) => Err(format!(
-            "the reference does not know the bases of codon {position}"
-        )),
-        Some(found) if found != expected => Err(format!(
+        Some(found) if found != expected && found != UNKNOWN => Err(format!(
             "{} has {} at codon {position}, the knowledge expects {}",
             t.model.id, found as char, expected as char
         )),
@@ -349,11 +360,6 @@ fn codons(t: &Transcript, a: u32, b: u32) -> Result<Vec<Span>, String> {
         let p = t
             .codon_positions(codon)
             .ok_or_else(|| format!("{} has no codon {codon}", t.model.id))?;
-        if t.residue(codon) == Some(UNKNOWN) {
-            return Err(format!(
-                "the reference does not know the bases of codon {codon}"
-            ));
-        }
         bases.extend(p.map(|p| Span::new(p, p + 1)));
     }
     Ok(merged(&bases))

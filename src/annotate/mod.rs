@@ -6,6 +6,7 @@ pub mod codon;
 pub mod consequence;
 pub mod gene_model;
 pub mod knowledge;
+pub mod pharmaco;
 pub mod protein;
 pub mod transcript;
 pub mod tumor;

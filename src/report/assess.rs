@@ -195,7 +195,7 @@ pub fn loci(knowledge: &Knowledge, tumor: &Tumor) -> Vec<Locus> {
         locus.rules.sort();
         locus.rule = describe(&locus.rules);
         if locus.name.is_empty() {
-            locus.name = short_name(&locus.rules);
+            locus.name = sentence(&short_name(&locus.rules));
         }
     }
     groups
@@ -218,6 +218,14 @@ impl Key {
             class => Some(Key::Class(class.clone())),
         }
     }
+}
+
+/// With a capital in front.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |c| c.to_uppercase().chain(letters).collect())
 }
 
 fn describe(rules: &[Rule]) -> String {
@@ -318,6 +326,11 @@ impl Assessor<'_> {
                 "{missing} of {total} bases lie outside the panel: {}{}",
                 first.join(", "),
                 if outside.len() > 3 { ", ..." } else { "" }
+            ));
+        }
+        if let Some(codon) = locus.rules[0].unknown_codon(t) {
+            return Err(format!(
+                "the reference does not know the bases of codon {codon}"
             ));
         }
         if let Some(Rule::TandemDuplication(..)) = locus.rules.first() {

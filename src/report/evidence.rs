@@ -9,6 +9,11 @@ use crate::format::calls::Call;
 use crate::genome::Reference;
 use serde::Serialize;
 
+/// Genes whose variants matter for the dose of drugs and not as targets.
+const PHARMACOGENES: [&str; 10] = [
+    "ABCG2", "CYP2B6", "CYP2C19", "CYP2C9", "CYP3A5", "DPYD", "NUDT15", "SLCO1B1", "TPMT", "UGT1A1",
+];
+
 /// AMP/ASCO/CAP tier (2017), computed as PCGR does; most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Tier {
@@ -221,7 +226,14 @@ pub fn finding(
     let alters = best
         .as_ref()
         .is_some_and(|e| e.consequences[0].alters_protein());
-    let (tier, tier_reason) = tier(&sensitivity, &resistance, alters, &gene);
+    let (tier, tier_reason) = if PHARMACOGENES.contains(&gene.as_str()) {
+        (
+            None,
+            "a pharmacogene: see pharmacogenetics; not tiered".into(),
+        )
+    } else {
+        tier(&sensitivity, &resistance, alters, &gene)
+    };
     let fraction = match (call.support, call.depth) {
         (Some(k), Some(n)) if n > 0 => Some((f64::from(k) / f64::from(n), wilson(k.min(n), n))),
         _ => None,

@@ -4,12 +4,14 @@
 pub mod assess;
 pub mod depth;
 pub mod evidence;
+pub mod pgx;
 mod render;
 #[cfg(test)]
 mod tests;
 
 use crate::annotate::gene_model::sha256_of;
 use crate::annotate::knowledge::{self, Origin};
+use crate::annotate::pharmaco;
 use crate::annotate::{GeneModel, Knowledge, Relation, Tumor};
 use crate::format::{bed, calls, output::Output};
 use crate::genome::Reference;
@@ -18,7 +20,7 @@ use assess::{Assessor, Locus, Outcome, Unseen};
 use depth::{Depth, Panel};
 use evidence::{Finding, Tier};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What a report is made from.
@@ -98,6 +100,8 @@ pub struct Report {
     pub knowledge: KnowledgeInfo,
     /// Variants that passed, by tier, then gene and place.
     pub findings: Vec<Finding>,
+    /// Drugs that one finding speaks for and another against, in this tumor.
+    pub conflicts: Vec<String>,
     /// Therapies that need tumors without an alteration.
     pub wild_type: Vec<WildType>,
     /// Actionable loci of the panel's genes.
@@ -108,6 +112,10 @@ pub struct Report {
     pub unseen_elsewhere: usize,
     /// Genes of the knowledge that the panel does not touch, those with a statement for this tumor first.
     pub outside: Vec<OutsideGene>,
+    /// Pharmacogenes of the panel.
+    pub pharmacogenes: Vec<pgx::PgxGene>,
+    /// What holds for all of them.
+    pub pharmacogenes_note: &'static str,
     /// Variants that did not pass.
     pub filtered: Vec<Finding>,
     /// What a reader should know about this report.
@@ -164,8 +172,10 @@ pub struct KnowledgeInfo {
     pub version: &'static str,
     /// The day of their last review.
     pub date: &'static str,
-    /// SHA-256 of the tables.
+    /// SHA-256 of the oncology tables.
     pub sha256: String,
+    /// SHA-256 of the pharmacogenetic tables.
+    pub pharmaco_sha256: String,
     /// Statements in them.
     pub statements: usize,
     /// Where they are from, with licences.
@@ -265,10 +275,11 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
     };
     let all_loci = judged(&assessor, &knowledge, &tumor, &findings, &filtered);
     let wild_type = wild_type(&knowledge, &tumor, &all_loci, &findings);
-    let loci: Vec<Locus> = all_loci
+    let mut loci: Vec<Locus> = all_loci
         .into_iter()
         .filter(|l| assessor.transcript(&l.gene).is_some())
         .collect();
+    loci.sort_by_key(|l| l.therapies.is_empty()); // stable: this tumor's first
     let (unseen, unseen_elsewhere) = assess::unseen(&knowledge, &tumor);
     let mut warnings = Vec::new();
     if calls.unsigned {
@@ -304,7 +315,7 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
         schema: "theralign-report/1",
         notice: NOTICE,
         program: concat!("theralign ", env!("CARGO_PKG_VERSION")),
-        sample: calls.sample,
+        sample: calls.sample.clone(),
         mode,
         reference: reference.digest().into(),
         panel: PanelInfo {
@@ -319,15 +330,19 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
             version: knowledge::VERSION,
             date: knowledge::DATE,
             sha256: knowledge.sha256.clone(),
+            pharmaco_sha256: pharmaco::sha256(),
             statements: knowledge.rows.len(),
             origins: knowledge::ORIGINS.to_vec(),
         },
         tumor,
+        conflicts: conflicts(&findings),
         findings,
         wild_type,
         loci,
         unseen,
         unseen_elsewhere,
+        pharmacogenes: pgx::assess(reference, &panel, depth.as_ref(), &calls.calls, somatic),
+        pharmacogenes_note: pgx::NOT_BY_PANEL,
         filtered,
         warnings,
         qc,
@@ -495,6 +510,36 @@ fn wild_type(
                 reason,
                 rows: rows.iter().map(|r| r.id.clone()).collect(),
             }
+        })
+        .collect()
+}
+
+/// Drugs with evidence both ways among the findings, for the tumor at hand.
+fn conflicts(findings: &[Finding]) -> Vec<String> {
+    let collect = |of: fn(&Finding) -> &Vec<evidence::Evidence>| {
+        let mut by_drug: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for f in findings {
+            for e in of(f).iter().filter(|e| e.relation != Relation::Other) {
+                for drug in e.therapy.split([';', '+']).map(str::trim) {
+                    let name = format!("{} {}", f.gene, f.name);
+                    by_drug.entry(drug).or_default().insert(name);
+                }
+            }
+        }
+        by_drug
+    };
+    let speaks_for = collect(|f| &f.sensitivity);
+    let speaks_against = collect(|f| &f.resistance);
+    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    speaks_for
+        .iter()
+        .filter_map(|(drug, a)| {
+            let b = speaks_against.get(drug)?;
+            Some(format!(
+                "{drug}: {} speaks for it, {} against it",
+                list(a),
+                list(b)
+            ))
         })
         .collect()
 }

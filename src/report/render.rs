@@ -3,6 +3,7 @@
 use super::Report;
 use super::assess::Outcome;
 use super::evidence::{Finding, Tier};
+use crate::annotate::Relation;
 use crate::error::thousands;
 use crate::{Error, Result};
 use minijinja::syntax::SyntaxConfig;
@@ -34,6 +35,11 @@ pub fn html(report: &Report) -> Result<String> {
         let full = (1.0 + f64::from(depth)).ln() / (1.0 + FULL_DEPTH).ln();
         format!("{:.1}", 100.0 * full.min(1.0))
     });
+    env.add_filter("sentence", |s: String| super::assess::sentence(&s));
+    env.add_filter("range", |low: f64, high: f64| {
+        let low = percent(low);
+        format!("{}–{}", low.trim_end_matches(" %"), percent(high))
+    });
     env.add_filter("words", |s: String| s.replace('_', " "));
     env.add_template("report.html", TEMPLATE).map_err(wrong)?;
     let of = |tier: Option<Tier>| -> Vec<&Finding> {
@@ -42,7 +48,7 @@ pub fn html(report: &Report) -> Result<String> {
     let resistance: Vec<&Finding> = report
         .findings
         .iter()
-        .filter(|f| !f.resistance.is_empty())
+        .filter(|f| f.resistance.iter().any(|e| e.relation != Relation::Other))
         .collect();
     let germline: Vec<&Finding> = report
         .findings
@@ -74,27 +80,47 @@ fn percent(f: f64) -> String {
     format!("{:.digits$} %", f * 100.0)
 }
 
-/// Names and values of a JSON object's leaves, for a table: `reads.mapped`, `1,234`.
+/// Names and values of a JSON object's leaves, for a table: `reads: mapped`, `1,234`. Of lists only those
+/// of depths and the share of bases that reach them are shown.
 fn flatten(v: &serde_json::Value) -> Vec<(String, String)> {
-    fn walk(v: &serde_json::Value, path: &str, out: &mut Vec<(String, String)>) {
+    use serde_json::Value as V;
+    fn walk(v: &V, path: &str, out: &mut Vec<(String, String)>) {
         match v {
-            serde_json::Value::Object(map) => {
+            V::Object(map) => {
                 for (k, v) in map {
                     let path = if path.is_empty() {
                         k.clone()
                     } else {
-                        format!("{path}.{k}")
+                        format!("{path}: {k}")
                     };
                     walk(v, &path, out);
                 }
             }
-            serde_json::Value::Number(n) => {
-                let text = n.as_u64().map_or_else(|| n.to_string(), thousands);
+            V::Number(n) => {
+                let text = n.as_u64().map_or_else(
+                    || {
+                        n.as_f64()
+                            .map_or_else(|| n.to_string(), |f| format!("{f:.1}"))
+                    },
+                    thousands,
+                );
                 out.push((path.into(), text));
             }
-            serde_json::Value::String(s) => out.push((path.into(), s.clone())),
-            serde_json::Value::Bool(b) => out.push((path.into(), b.to_string())),
-            serde_json::Value::Array(_) | serde_json::Value::Null => {}
+            V::String(s) => out.push((path.into(), s.clone())),
+            V::Bool(b) => out.push((path.into(), b.to_string())),
+            V::Array(list) => {
+                for item in list {
+                    if let (Some(depth), Some(share)) =
+                        (item["depth"].as_u64(), item["share"].as_f64())
+                    {
+                        out.push((
+                            format!("{path} {}", thousands(depth)),
+                            format!("{:.1} % of bases", share * 100.0),
+                        ));
+                    }
+                }
+            }
+            V::Null => {}
         }
     }
     let mut out = Vec::new();
