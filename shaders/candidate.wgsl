@@ -131,13 +131,22 @@ fn continues(a: Line, b: Line) -> bool {
   return 2u * overlap <= shorter && apart <= CLUSTER_GAP;
 }
 
-// The cluster around one line of a group: it, and the lines that continue it.
+// The first hit of the line that ends at hit `end`, in a group that begins at `group`.
+fn line_before(m: u32, end: u32, group: u32) -> u32 {
+  let diagonal = hit(m, end - 1u).x;
+  var first = end - 1u;
+  while first > group && hit(m, first - 1u).x == diagonal { first -= 1u; }
+  return first;
+}
+
+// The cluster around one line of a group: it, and the lines that continue it, which are near.
 fn gather(m: u32, head: Line, group: u32, group_end: u32) -> Cluster {
+  var i = head.first;
+  while i > group && head.diagonal - hit(m, i - 1u).x <= CLUSTER_GAP { i = line_before(m, i, group); }
   var voters = vec4<u32>();
   var low = 0u;
   var high = 0u;
-  var i = group;
-  while i < group_end {
+  while i < group_end && (i < head.end || hit(m, i).x - head.diagonal <= CLUSTER_GAP) {
     let line = line_at(m, i, group_end);
     i = line.end;
     if line.first != head.first && !continues(head, line) { continue; }
@@ -320,4 +329,5 @@ fn candidate(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
   for (var m = 0u; m < MATES; m += 1u) {
     keep(m, r + m, n[m], i * MATES + m);
   }
+  if loops_were_cut(1u + min(threads, 1u)) { counts[i * MATES] = CUT; }
 }

@@ -6,3 +6,13 @@ override LANES: u32; // threads in a workgroup
 fn job_index(group: vec3<u32>, groups: vec3<u32>, lane: u32) -> u32 {
   return (group.y * groups.x + group.x) * LANES + lane;
 }
+
+// Mesa's llvmpipe ends each of a thread's loops after its first turn once it has done 65,535 turns in
+// all. `two` is 2 without the compiler knowing, so that it does not unroll. A kernel whose loops have no fixed
+// bound asks last of all, and then writes CUT where a count of results belongs.
+const CUT = 0xffffffffu;
+fn loops_were_cut(two: u32) -> bool {
+  var done = 0u;
+  while done < two { done += 1u; }
+  return done < two;
+}

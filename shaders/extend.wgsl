@@ -183,6 +183,43 @@ fn push(r: ptr<function, Runs>, op: u32) {
   (*r).n = min(n + 1u, MAX_RUNS + 1u); // one too many: no alignment
 }
 
+// A row of the band under way, at one of its cells.
+struct Row {
+  first: bool,   // the read's first base
+  left: i32,
+  deleted: i32,
+  best: i32,
+  best_k: u32,
+}
+
+var<private> above: array<i32, BAND_AND_ONE>;    // H of the row above, then of this one
+var<private> inserted: array<i32, BAND_AND_ONE>; // the same, ending in an insertion
+
+// Fills cell `k`, which gains `score` if its bases are aligned; its code for the traceback.
+fn cell(row: ptr<function, Row>, k: u32, score: i32) -> u32 {
+  let up = above[k];
+  let matched = select(max(up, 0), END_BONUS, (*row).first) + score;
+  let fresh = (*row).first || up <= 0;
+  let open_deletion = (*row).left - GAP_FIRST;
+  let longer_deletion = (*row).deleted - GAP_NEXT;
+  let deletion = max(open_deletion, longer_deletion);
+  let open_insertion = above[k + 1u] - GAP_FIRST;
+  let longer_insertion = inserted[k + 1u] - GAP_NEXT;
+  let insertion = max(open_insertion, longer_insertion);
+  let h = max(max(matched, deletion), insertion);
+  if h > (*row).best {
+    (*row).best = h;
+    (*row).best_k = k;
+  }
+  (*row).left = h;
+  (*row).deleted = deletion;
+  above[k] = h;
+  inserted[k] = insertion;
+  return select(select(3u, FROM_DELETION, deletion == h), u32(fresh), matched == h)
+    | select(0u, DELETION_OPENS, open_deletion >= longer_deletion)
+    | select(0u, INSERTION_OPENS, open_insertion >= longer_insertion);
+}
+
 // Step 3.
 @compute @workgroup_size(LANES)
 fn extend_align(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -197,8 +234,6 @@ fn extend_align(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
   let shift = clamp((high - low) / 2, -MAX_SHIFT, MAX_SHIFT);
   let first = job.diagonal + bitcast<u32>(shift - i32(BAND / 2u));
 
-  var above: array<i32, BAND_AND_ONE>;
-  var inserted: array<i32, BAND_AND_ONE>;
   for (var k = 0u; k <= BAND; k += 1u) {
     above[k] = NEVER;
     inserted[k] = NEVER;
@@ -220,46 +255,28 @@ fn extend_align(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let c = (read.x & 3u) * 0x55555555u;
     read >>= vec2(2u);
     let miss = select(-MISMATCH, -UNKNOWN, unknown);
+    let hit = select(MATCHED, miss, unknown);
     let last = i + 1u == span.len;
-    var left = NEVER;
-    var deleted = NEVER;
-    var row_best = NEVER;
-    var row_k = 0u;
+    var row = Row(i == 0u, NEVER, NEVER, NEVER, 0u);
+    // Eight cells a turn: see `loops_were_cut`.
     for (var word = 0u; word < BAND / 8u; word += 1u) {
-      let difference = (band[word / 2u] ^ c) >> (16u * (word % 2u));
-      var codes = 0u;
-      for (var b = 0u; b < 8u; b += 1u) {
-        let k = word * 8u + b;
-        let equal = !unknown && ((difference >> (2u * b)) & 3u) == 0u;
-        let up = above[k];
-        let matched = select(max(up, 0), END_BONUS, i == 0u) + select(miss, MATCHED, equal);
-        let fresh = i == 0u || up <= 0;
-        let open_deletion = left - GAP_FIRST;
-        let longer_deletion = deleted - GAP_NEXT;
-        deleted = max(open_deletion, longer_deletion);
-        let open_insertion = above[k + 1u] - GAP_FIRST;
-        let longer_insertion = inserted[k + 1u] - GAP_NEXT;
-        let insertion = max(open_insertion, longer_insertion);
-        let h = max(max(matched, deleted), insertion);
-        var code = select(select(3u, FROM_DELETION, deleted == h), u32(fresh), matched == h);
-        code |= select(0u, DELETION_OPENS, open_deletion >= longer_deletion);
-        code |= select(0u, INSERTION_OPENS, open_insertion >= longer_insertion);
-        codes |= code << (4u * b);
-        if h > row_best {
-          row_best = h;
-          row_k = k;
-        }
-        left = h;
-        above[k] = h;
-        inserted[k] = insertion;
-      }
+      let d = (band[word / 2u] ^ c) >> (16u * (word % 2u));
+      let k = 8u * word;
+      var codes = cell(&row, k, select(miss, hit, (d & 3u) == 0u));
+      codes |= cell(&row, k + 1u, select(miss, hit, (d & 0xcu) == 0u)) << 4u;
+      codes |= cell(&row, k + 2u, select(miss, hit, (d & 0x30u) == 0u)) << 8u;
+      codes |= cell(&row, k + 3u, select(miss, hit, (d & 0xc0u) == 0u)) << 12u;
+      codes |= cell(&row, k + 4u, select(miss, hit, (d & 0x300u) == 0u)) << 16u;
+      codes |= cell(&row, k + 5u, select(miss, hit, (d & 0xc00u) == 0u)) << 20u;
+      codes |= cell(&row, k + 6u, select(miss, hit, (d & 0x3000u) == 0u)) << 24u;
+      codes |= cell(&row, k + 7u, select(miss, hit, (d & 0xc000u) == 0u)) << 28u;
       trace[trace_at(thread, i, word)] = codes;
     }
-    let score = row_best + select(0, END_BONUS, last);
+    let score = row.best + select(0, END_BONUS, last);
     if score > best || (last && score == best) {
       best = score;
       best_i = i;
-      best_k = row_k;
+      best_k = row.best_k;
     }
     for (var w = 0u; w + 1u < BAND_WORDS; w += 1u) {
       band[w] = (band[w] >> 2u) | (band[w + 1u] << 30u);

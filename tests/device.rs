@@ -217,3 +217,48 @@ fn auto_never_takes_a_software_adapter_and_an_absent_one_is_an_error() {
     );
     assert!(Backend::name(&Cpu).starts_with("CPU lanes"));
 }
+
+/// Counts to a number that every job names.
+static COUNT: Shader = Shader {
+    name: "count",
+    source: concat!(
+        include_str!("../shaders/common.wgsl"),
+        "
+@group(0) @binding(0) var<storage, read> wanted: array<u32>;
+@group(0) @binding(1) var<storage, read_write> counts: array<u32>;
+@compute @workgroup_size(LANES)
+fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+         @builtin(local_invocation_index) lane: u32) {
+  let i = job_index(group, groups, lane);
+  if i >= arrayLength(&wanted) { return; }
+  var n = 0u;
+  for (var k = 0u; k < wanted[i]; k += 1u) { n += (k ^ wanted[i]) & 1u; }
+  counts[i] = n;
+  if loops_were_cut(1u + min(arrayLength(&wanted), 1u)) { counts[i] = CUT; }
+}"
+    ),
+    tables: &[],
+    lengths: &[],
+};
+
+#[test]
+fn a_driver_that_cuts_loops_short_is_found_out() {
+    for turns in [1000, 60_000, 70_000, 200_000] {
+        let Some(gpu) = common::open(&Options::default()) else {
+            return;
+        };
+        let wanted = gpu.upload(&[turns; 100]);
+        let counts = gpu.room::<u32>(100);
+        let args = [wanted.each(), counts.out()];
+        gpu.run(&COUNT, &[], &[], &args, 100);
+        let (_, total) = gpu.ends(&counts);
+        match gpu.download(&counts) {
+            Ok(_) => assert_eq!(total, 100 * turns as usize / 2, "{turns} turns"),
+            Err(e) => {
+                assert!(turns > 65_535, "{turns} turns: {e}");
+                assert!(e.to_string().contains("loops"), "{e}");
+                assert_eq!(total, 0);
+            }
+        }
+    }
+}

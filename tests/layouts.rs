@@ -7,8 +7,10 @@ use theralign::batch::ReadSpan;
 use theralign::device::shader::{Cut, Shader};
 use theralign::kernel::candidate::{Candidate, Summary};
 use theralign::kernel::extend::Extension;
+use theralign::kernel::pairhmm::Job;
+use theralign::kernel::pileup::Segment;
 use theralign::kernel::seed::Seed;
-use theralign::kernel::{candidate, extend, seed};
+use theralign::kernel::{candidate, extend, pairhmm, pileup, seed};
 use wgpu::naga;
 use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -20,6 +22,8 @@ fn shaders() -> Vec<&'static Shader> {
         &seed::SHADERS[..],
         &candidate::SHADERS[..],
         &extend::SHADERS[..],
+        std::slice::from_ref(&pileup::SHADER),
+        std::slice::from_ref(&pairhmm::SHADER),
     ];
     all.into_iter().flatten().collect()
 }
@@ -122,6 +126,19 @@ fn structs_have_the_same_layout_in_both_languages() {
             span,
             runs,
             slot
+        }),
+        layout!(Segment {
+            start,
+            bases,
+            cigar,
+            cigar_len,
+            flags
+        }),
+        layout!(Job {
+            read,
+            read_len,
+            haplotype,
+            haplotype_len
         }),
     ]);
     let mut seen = BTreeMap::new();

@@ -20,6 +20,8 @@ pub use super::fault::{Fault, Options};
 /// Outputs hold this in every word until a kernel writes them, so that work left undone shows.
 pub const POISON: u32 = 0xDEAD_5EED;
 
+/// Count of results of a job whose loops the driver has cut short; see `common.wgsl`.
+const CUT: u32 = u32::MAX;
 /// Threads in a workgroup. Every adapter allows 64, and it is a multiple of all subgroup sizes.
 const LANES: u32 = 64;
 /// A device that has not finished its work in this time is taken for hung.
@@ -237,6 +239,12 @@ impl Gpu {
     pub fn ends(&self, counts: &Buf<u32>) -> (Buf<u32>, usize) {
         let mut total = 0;
         let mut ends = self.download(counts).unwrap_or_default(); // the trouble is kept for the caller's download
+        if ends.contains(&CUT) {
+            self.trouble.set(
+                "its driver cut a kernel's loops short (Mesa's llvmpipe does, at 65,535 turns)",
+            );
+            ends.clear();
+        }
         for end in &mut ends {
             total += *end;
             *end = total;

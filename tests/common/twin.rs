@@ -64,7 +64,8 @@ fn case(seed: u64) -> Case {
     };
     for t in 0..75 {
         let from = if random.one_in(4) { &short } else { &contig };
-        let insert = 260 + random.below(240) as usize;
+        let length = LENGTHS[random.below(LENGTHS.len() as u32) as usize];
+        let insert = length.max(260) + random.below(240) as usize;
         let at = match random.below(8) {
             0 => 0,
             1 => from.len() - insert,
@@ -75,10 +76,10 @@ fn case(seed: u64) -> Case {
         if random.one_in(2) {
             mates.swap(0, 1);
         }
-        let length = LENGTHS[random.below(LENGTHS.len() as u32) as usize];
         for mate in &mut mates[..=usize::from(paired)] {
             mate.truncate(length);
             change(mate, &mut random);
+            mate.truncate(extend::MAX_READ);
             batch.bases.extend_from_slice(mate);
             batch.quals.resize(batch.bases.len(), 30);
             batch.read_ends.push(batch.bases.len() as u32);
