@@ -165,7 +165,7 @@ fn gather(m: u32, head: Line, group: u32, group_end: u32) -> Cluster {
     low | (high << 16u));
 }
 
-// Steps 1 and 2: the clusters of read `r`, mate `m` of its template; how many.
+// Steps 1 to 3: the clusters of read `r`, mate `m` of its template; how many.
 fn cluster(m: u32, r: u32, summary: u32) -> u32 {
   var first = 0u;
   if r > 0u { first = ends[r - 1u]; }
@@ -218,12 +218,26 @@ fn cluster(m: u32, r: u32, summary: u32) -> u32 {
     }
     group = group_end;
   }
-  return clusters;
+  return keep(m, clusters);
+}
+
+// Step 3: drops the clusters of less than a quarter of the best one's votes; how many stay.
+fn keep(m: u32, n: u32) -> u32 {
+  var best = 0u;
+  for (var i = 0u; i < n; i += 1u) { best = max(best, own(cluster_at(m, i))); }
+  var kept = 0u;
+  for (var i = 0u; i < n; i += 1u) {
+    let c = cluster_at(m, i);
+    if 4u * own(c) < best { continue; }
+    set_cluster(m, kept, c);
+    kept += 1u;
+  }
+  return kept;
 }
 
 fn is_reverse(c: Cluster) -> bool { return (c.votes & REVERSE) != 0u; }
 
-// Step 3: each cluster's best partner among the `mates` clusters of the other mate.
+// Step 4: each cluster's best partner among the `mates` clusters of the other mate.
 fn find_partners(m: u32, n: u32, length: u32, mates: u32, mate_length: u32) {
   let mate = 1u - m;
   for (var i = 0u; i < n; i += 1u) {
@@ -274,15 +288,8 @@ fn better(a: Rank, b: Rank) -> bool {
   return a.reverse < b.reverse;
 }
 
-// Step 4: the best clusters, into the read's slots.
-fn keep(m: u32, r: u32, n: u32, summary: u32) {
-  var best = 0u;
-  var best_sum = 0u;
-  for (var i = 0u; i < n; i += 1u) {
-    let c = cluster_at(m, i);
-    best = max(best, own(c));
-    if partner(c) > 0u { best_sum = max(best_sum, own(c) + partner(c)); }
-  }
+// Step 5: the best clusters, into the read's slots.
+fn rank_clusters(m: u32, r: u32, n: u32, summary: u32) {
   var salt = 0u;
   if spans[r].len > 0u { salt = words[spans[r].word]; }
   var kept = 0u;
@@ -292,8 +299,6 @@ fn keep(m: u32, r: u32, n: u32, summary: u32) {
     var chosen_rank: Rank;
     for (var i = 0u; i < n; i += 1u) {
       let c = cluster_at(m, i);
-      let sum = own(c) + partner(c);
-      if 4u * own(c) < best && (partner(c) == 0u || 4u * sum < max(best_sum, best)) { continue; }
       let rank = rank_of(c, salt);
       if kept > 0u && !better(last, rank) { continue; }
       if chosen == n || better(rank, chosen_rank) {
@@ -327,7 +332,7 @@ fn candidate(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
     find_partners(1u, n[1], spans[r + 1u].len, n[0], spans[r].len);
   }
   for (var m = 0u; m < MATES; m += 1u) {
-    keep(m, r + m, n[m], i * MATES + m);
+    rank_clusters(m, r + m, n[m], i * MATES + m);
   }
   if loops_were_cut(1u + min(threads, 1u)) { counts[i * MATES] = CUT; }
 }

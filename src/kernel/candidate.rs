@@ -2,7 +2,7 @@
 //!
 //! One job per template. A place of a seed puts the read's first aligned base at a *diagonal* of the
 //! packed genome, on one strand. Places on near diagonals make a cluster; a cluster is a candidate
-//! when enough seeds speak for it, or when the mate has one that would make a pair with it.
+//! when enough seeds speak for it.
 //!
 //! 1. Seeds of few places only: the largest power of two `t` such that all seeds with at most `t`
 //!    places have [`MAX_HITS`] places or fewer together, and `t <= MAX_OCCURRENCES`.
@@ -12,12 +12,12 @@
 //!    it continues the best line: the lines before and behind a gap in the read make one cluster,
 //!    the copies of a tandem repeat one each. A cluster is its head, whose diagonal is its main
 //!    one, and the lines that continue it. Votes: different seeds in it.
-//! 3. Partner: the most votes of a cluster of the mate, on the other strand, such that the outer
+//! 3. Kept: clusters with a quarter of the votes of the read's best or more.
+//! 4. Partner: the most votes of a kept cluster of the mate, on the other strand, such that the outer
 //!    distance of the two lies in the pair window.
-//! 4. Kept: clusters with a quarter of the votes of the read's best or more, and those with a partner
-//!    if they and the partner have a quarter of the read's best sum; then the [`MAX_CANDIDATES`]
-//!    of most votes and partner's votes together. Ties: more votes, then a hash of diagonal
-//!    and read (so that of many equal copies any can win, but the same each time), then the diagonal.
+//! 5. Candidates: the [`MAX_CANDIDATES`] of most votes and partner's votes together. Ties: more votes,
+//!    then a hash of diagonal and read (so that of many equal copies any can win, but the same each
+//!    time), then the diagonal.
 
 use super::seed::{REVERSE, Reads, Seed};
 use crate::backend::{Candidates, DeviceIndex, DeviceReads, Seeds};
@@ -132,35 +132,24 @@ fn reads_of(t: usize, window: PairWindow) -> std::ops::Range<usize> {
 pub fn plain(
     reads: Reads,
     t: usize,
-    (seeds, seed_ends): (&[Seed], &[u32]),
+    seeds: (&[Seed], &[u32]),
     positions: &[u32],
     window: PairWindow,
     scratch: &mut Scratch,
     out: &mut Found,
 ) {
-    let range = reads_of(t, window);
-    let length = |r: usize| reads.spans[r].len;
-    let Scratch { hits, clusters } = scratch;
-    for (r, clusters) in range.clone().zip(clusters.iter_mut()) {
-        let from = if r == 0 { 0 } else { seed_ends[r - 1] as usize };
-        let list = &seeds[from..seed_ends[r] as usize];
-        out.summaries
-            .push(cluster(list, length(r), positions, hits, clusters));
-    }
-    let [first, second] = clusters;
-    if window.paired == 1 {
-        let (a, b) = (length(range.start), length(range.start + 1));
-        find_partners(first, a, second, b, window.longest);
-        find_partners(second, b, first, a, window.longest);
-    }
-    for (r, clusters) in range.zip([first, second]) {
-        let salt = reads.codes(r).first().copied().unwrap_or(0);
-        keep(r as u32, salt, clusters, &mut out.candidates);
-    }
+    template(
+        reads,
+        t,
+        seeds,
+        window,
+        scratch,
+        out,
+        |list, length, hits, clusters| cluster(list, length, positions, hits, clusters),
+    );
 }
 
-/// All templates of a batch. The seed kernel has prefetched the places, so that what remains is
-/// small sorts, for which the definition is already the fast way.
+/// All templates of a batch: as the definition, but for [`cluster_company`].
 pub fn on_cpu(
     reads: Reads,
     seeds: (&[Seed], &[u32]),
@@ -173,7 +162,15 @@ pub fn on_cpu(
     out.summaries.clear();
     let templates = reads.spans.len() / (1 + window.paired as usize);
     for t in 0..templates {
-        plain(reads, t, seeds, positions, window, scratch, out);
+        template(
+            reads,
+            t,
+            seeds,
+            window,
+            scratch,
+            out,
+            |list, length, hits, clusters| cluster_company(list, length, positions, hits, clusters),
+        );
     }
 }
 
@@ -264,21 +261,54 @@ pub(crate) fn on_gpu(
     }
 }
 
+/// One template, by a way to make the clusters of a read.
+fn template(
+    reads: Reads,
+    t: usize,
+    (seeds, seed_ends): (&[Seed], &[u32]),
+    window: PairWindow,
+    scratch: &mut Scratch,
+    out: &mut Found,
+    cluster: impl Fn(&[Seed], u32, &mut Vec<u64>, &mut Vec<Cluster>) -> Summary,
+) {
+    let range = reads_of(t, window);
+    let length = |r: usize| reads.spans[r].len;
+    let Scratch { hits, clusters } = scratch;
+    for (r, clusters) in range.clone().zip(clusters.iter_mut()) {
+        let from = if r == 0 { 0 } else { seed_ends[r - 1] as usize };
+        let list = &seeds[from..seed_ends[r] as usize];
+        clusters.clear();
+        out.summaries.push(cluster(list, length(r), hits, clusters));
+        let best = clusters.iter().map(|c| c.votes).max().unwrap_or(0);
+        clusters.retain(|c| 4 * c.votes >= best);
+    }
+    let [first, second] = clusters;
+    if window.paired == 1 {
+        let (a, b) = (length(range.start), length(range.start + 1));
+        find_partners(first, a, second, b, window.longest);
+        find_partners(second, b, first, a, window.longest);
+    }
+    for (r, clusters) in range.zip([first, second]) {
+        let salt = reads.codes(r).first().copied().unwrap_or(0);
+        rank(r as u32, salt, clusters, &mut out.candidates);
+    }
+}
+
 /// The longest list that is looked at, and the summary.
 fn choose_lists(seeds: &[Seed]) -> (u32, Summary) {
-    let mut limit = 0;
-    let mut step = 1;
-    while step <= MAX_OCCURRENCES {
-        let total = seeds
-            .iter()
-            .filter(|s| s.count <= step)
-            .map(|s| s.count)
-            .sum::<u32>();
+    const CLASSES: usize = MAX_OCCURRENCES.trailing_zeros() as usize + 1;
+    let mut totals = [0; CLASSES + 1]; // places in lists of up to 1, 2, 4 ...; the last: longer ones
+    for s in seeds {
+        let class = (s.count - 1).checked_ilog2().map_or(0, |l| l as usize + 1);
+        totals[class.min(CLASSES)] += if class < CLASSES { s.count } else { 0 };
+    }
+    let (mut limit, mut total) = (0, 0);
+    for (class, places) in totals[..CLASSES].iter().enumerate() {
+        total += places;
         if total > MAX_HITS {
             break;
         }
-        limit = step;
-        step *= 2;
+        limit = 1 << class;
     }
     let skipped = seeds.iter().filter(|s| s.count > limit).count() as u32;
     (
@@ -300,7 +330,15 @@ fn cluster(
 ) -> Summary {
     let (limit, summary) = choose_lists(seeds);
     hits.clear();
-    out.clear();
+    places(seeds, limit, length, positions, |place| hits.push(place));
+    hits.sort_unstable();
+    group(hits, out);
+    summary
+}
+
+/// Calls `each` for every place of the lists that are looked at. Strand above diagonal above offset
+/// above rank: one number orders all four.
+fn places(seeds: &[Seed], limit: u32, length: u32, positions: &[u32], mut each: impl FnMut(u64)) {
     for s in seeds.iter().filter(|s| s.count <= limit) {
         // First base of the k-mer in the read as aligned.
         let offset = if s.is_reverse() {
@@ -308,14 +346,66 @@ fn cluster(
         } else {
             s.offset()
         };
-        // Strand above diagonal above offset above rank: one number orders all four.
         let low = u64::from(s.is_reverse()) << 55 | u64::from(offset) << 7 | u64::from(s.rank());
         for &at in &positions[s.start as usize..(s.start + s.count) as usize] {
-            hits.push(low | u64::from(at - offset) << 23);
+            each(low | u64::from(at - offset) << 23);
         }
     }
+}
+
+/// Cells of [`cluster_company`]'s table, per strand.
+const CELLS: usize = 1024;
+/// Diagonals in a cell: more than [`CLUSTER_GAP`], so that neighbours in a group share a cell or have
+/// neighbouring ones.
+const CELL_BITS: u32 = 7;
+/// Votes from which a cluster of one place is not kept beside it.
+const OUTWEIGHS_ONE: u32 = 5;
+
+/// [`cluster`] without most of the places that stand alone. About half of all places are chance
+/// matches of hashes, anywhere in the genome. Those with no other near them, by a table of coarse
+/// diagonals, are left out before sorting; if the best cluster then has [`OUTWEIGHS_ONE`] votes,
+/// they would not have been kept. If not, all are clustered after all.
+fn cluster_company(
+    seeds: &[Seed],
+    length: u32,
+    positions: &[u32],
+    hits: &mut Vec<u64>,
+    out: &mut Vec<Cluster>,
+) -> Summary {
+    let (limit, summary) = choose_lists(seeds);
+    let mut cells = [0u8; 2 * CELLS];
+    let cell_of = |place: u64| {
+        let cell = (place >> (23 + CELL_BITS)) as usize & (CELLS - 1);
+        (cell, (place >> 55) as usize * CELLS)
+    };
+    hits.clear();
+    places(seeds, limit, length, positions, |place| {
+        let (cell, strand) = cell_of(place);
+        let count = &mut cells[strand + cell];
+        *count = count.saturating_add(1);
+        hits.push(place);
+    });
+    hits.retain(|&place| {
+        let (cell, strand) = cell_of(place);
+        let near = |c: usize| u32::from(cells[strand + (c & (CELLS - 1))]);
+        near(cell) + near(cell + 1) + near(cell + CELLS - 1) > 1
+    });
     hits.sort_unstable();
+    group(hits, out);
+    if out.iter().all(|c| c.votes < OUTWEIGHS_ONE) {
+        out.clear();
+        return cluster(seeds, length, positions, hits, out);
+    }
+    summary
+}
+
+/// Step 2: sorted places to clusters.
+fn group(hits: &[u64], out: &mut Vec<Cluster>) {
     for group in hits.chunk_by(|&a, &b| line_of(b) - line_of(a) <= u64::from(CLUSTER_GAP)) {
+        if line_of(group[0]) == line_of(group[group.len() - 1]) {
+            out.push(gather(group, group));
+            continue;
+        }
         let longest = lines(group).map(<[u64]>::len).max().unwrap_or(0);
         let best = lines(group).find(|l| l.len() == longest).unwrap_or(group);
         for head in lines(group).filter(|l| 2 * l.len() >= longest) {
@@ -324,7 +414,6 @@ fn cluster(
             }
         }
     }
-    summary
 }
 
 /// Strand and diagonal of a place.
@@ -383,7 +472,7 @@ fn gather(head: &[u64], group: &[u64]) -> Cluster {
     }
 }
 
-/// Step 3: for each cluster the most votes of one of the mate's that would make a pair with it.
+/// Step 4: for each cluster the most votes of one of the mate's that would make a pair with it.
 ///
 /// With the forward read at `f` and the reverse read at `r`, the outer distance is `r + length of
 /// the reverse read - f`; it must lie in `1..=longest`, so that short fragments whose reads run
@@ -416,14 +505,8 @@ fn find_partners(
     }
 }
 
-/// Step 4: appends the read's candidates, best first.
-fn keep(read: u32, salt: u32, clusters: &mut Vec<Cluster>, out: &mut Vec<Candidate>) {
-    let best = clusters.iter().map(|c| c.votes).max().unwrap_or(0);
-    let paired = clusters.iter().filter(|c| c.partner > 0);
-    let best_sum = paired.map(|c| c.votes + c.partner).max().unwrap_or(0);
-    clusters.retain(|c| {
-        4 * c.votes >= best || c.partner > 0 && 4 * (c.votes + c.partner) >= best_sum.max(best)
-    });
+/// Step 5: appends the read's candidates, best first.
+fn rank(read: u32, salt: u32, clusters: &mut [Cluster], out: &mut Vec<Candidate>) {
     clusters.sort_unstable_by_key(|c| {
         let sum = c.votes + c.partner;
         (

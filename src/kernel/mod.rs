@@ -139,6 +139,19 @@ mod tests {
                 &mut candidate::Scratch::default(),
                 &mut found,
             );
+            let mut defined = candidate::Found::default();
+            for t in 0..batch.templates() {
+                candidate::plain(
+                    reads,
+                    t,
+                    lists,
+                    table.positions,
+                    window,
+                    &mut candidate::Scratch::default(),
+                    &mut defined,
+                );
+            }
+            assert_eq!(found, defined, "seed {seed}");
             let candidates = &found.candidates;
             assert_eq!(found.summaries.len(), batch.reads());
             let scoring = Scoring::default();
