@@ -76,7 +76,7 @@ pub fn html(report: &Report) -> Result<String> {
 }
 
 fn percent(f: f64) -> String {
-    let digits = usize::from(f < 0.0995);
+    let digits = usize::from(f < 0.0995 || (0.995..0.9995).contains(&f));
     format!("{:.digits$} %", f * 100.0)
 }
 
