@@ -43,7 +43,9 @@ filters! {
 }
 
 /// Depth below which [`LOW_DEPTH`] applies.
-const LEAST_DEPTH: u32 = 10;
+pub const LEAST_DEPTH: u32 = 10;
+/// log10 odds below which [`WEAK`] applies.
+pub const LEAST_ODDS: f64 = 6.3;
 /// Chance below which a slip of this sample's repeats does not explain a count.
 const SLIP_CHANCE: f64 = 1e-5;
 
@@ -165,7 +167,7 @@ pub fn common(t: &Traits, v: &Variant, slip_rate: f64) -> Vec<Filter> {
 /// Filters of an allele at any fraction.
 pub fn somatic(t: &Traits, v: &Variant, slip_rate: f64, odds: f64) -> Vec<Filter> {
     let mut out = common(t, v, slip_rate);
-    if odds < 6.3 {
+    if odds < LEAST_ODDS {
         out.push(WEAK);
     }
     if t.support[1] * 100 < t.support.iter().sum() {

@@ -5,15 +5,21 @@ use super::depth::{Depth, Panel};
 use crate::annotate::alteration::Unassessable;
 use crate::annotate::knowledge::Direction;
 use crate::annotate::{GeneModel, Knowledge, Relation, Rule, Transcript, Tumor};
+use crate::call::filter::{LEAST_DEPTH, LEAST_ODDS};
+use crate::call::genotype::fraction_odds;
 use crate::domain::Span;
 use crate::genome::Reference;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fragments that must carry an allele before it is called. Four: at 2,000 fragments and an error
-/// of 1 in 10,000 (overlapping mates that agree) four or more false ones are seen in 6 of 100,000
-/// places.
+/// Fewest fragments that a claim counts on, whatever the caller's odds say. Four: at 2,000 fragments
+/// and an error of 1 in 10,000 (overlapping mates that agree) four or more false ones are seen in 6 of
+/// 100,000 places.
 pub const MIN_SUPPORT: u32 = 4;
+/// Error of the fragments that a claim counts on, at Q30, and as one of three wrong bases.
+const ERROR: f64 = 1e-3;
+/// The caller looks at no more fragments of a place than this.
+const MOST_FRAGMENTS: u32 = 10_000;
 /// No smaller fraction is claimed, however deep. At Q30 and 2,000 fragments ten carriers (0.5 %)
 /// are less likely a variant than errors (log10 odds -2.6), so that without molecular barcodes the
 /// promise ends at about 2 %.
@@ -61,12 +67,32 @@ pub fn detectable_fraction(depth: u32, k: u32) -> Option<f64> {
     Some(high)
 }
 
+/// Fragments that must carry an allele before the caller passes it: [`MIN_SUPPORT`], and as many as
+/// its odds need if all fragments have Q30. Grows with depth, since so does the number of errors.
+pub fn support_needed(depth: u32) -> u32 {
+    let gain = ((1.0 - ERROR) / (ERROR / 3.0)).log2();
+    let passes = |k: u32| {
+        let gains: Vec<f64> = (0..depth)
+            .map(|i| if i < k { gain } else { -gain })
+            .collect();
+        fraction_odds(&gains) >= LEAST_ODDS
+    };
+    (MIN_SUPPORT..depth)
+        .find(|&k| passes(k))
+        .unwrap_or(depth.max(MIN_SUPPORT))
+}
+
 /// What the report claims for a depth: the detectable fraction, not below the error floor, rounded
-/// up to a tenth of a percent; or why nothing can be claimed.
-pub fn claim(depth: u32) -> Result<f64, String> {
-    let f = detectable_fraction(depth, MIN_SUPPORT).ok_or_else(|| {
-        format!("depth {depth} is below the {MIN_SUPPORT} fragments that a call needs")
-    })?;
+/// up to a tenth of a percent; or why nothing can be claimed. Germline calling promises heterozygotes
+/// only.
+pub fn claim(depth: u32, somatic: bool) -> Result<f64, String> {
+    if depth < LEAST_DEPTH {
+        return Err(format!(
+            "depth {depth} is below the {LEAST_DEPTH} fragments that a call needs"
+        ));
+    }
+    let depth = depth.min(MOST_FRAGMENTS);
+    let f = detectable_fraction(depth, support_needed(depth)).unwrap_or(1.0);
     let f = (f.max(ERROR_FLOOR) * 1000.0 - 1e-9).ceil() / 1000.0;
     if f > WORST_CLAIM {
         return Err(format!(
@@ -74,7 +100,7 @@ pub fn claim(depth: u32) -> Result<f64, String> {
             f * 100.0
         ));
     }
-    Ok(f)
+    Ok(if somatic { f } else { WORST_CLAIM })
 }
 
 /// What became of a locus.
@@ -145,6 +171,8 @@ pub struct Assessor<'a> {
     pub panel: &'a Panel,
     /// How deep they were seen; `None` if no depth file was given.
     pub depth: Option<&'a Depth>,
+    /// Called at any fraction; otherwise as germline genotypes.
+    pub somatic: bool,
 }
 
 /// Groups the knowledge's rules for assessable alterations into loci: one for each codon, and one for
@@ -345,7 +373,7 @@ impl Assessor<'_> {
         let at = spell(Span::new(worst.pos, worst.pos + 1));
         match worst.depth {
             None => Err(format!("the depth file does not speak of {at}")),
-            Some(d) => claim(d).map_err(|why| format!("{why} ({at})")),
+            Some(d) => claim(d, self.somatic).map_err(|why| format!("{why} ({at})")),
         }
     }
 }
@@ -413,13 +441,23 @@ mod tests {
 
     #[test]
     fn claims_round_up_and_stop_at_the_floor() {
-        assert!((claim(153).unwrap() - 0.05).abs() < 1e-12);
-        assert!((claim(152).unwrap() - 0.051).abs() < 1e-12);
-        assert!((claim(1_000_000).unwrap() - ERROR_FLOOR).abs() < 1e-12);
-        assert!(claim(0).unwrap_err().contains("below the 4"));
-        assert!(claim(3).is_err());
-        assert!(claim(8).unwrap_err().contains("would show only"));
-        assert!(claim(16).is_ok());
+        assert!((claim(1_000_000, true).unwrap() - ERROR_FLOOR).abs() < 1e-12);
+        assert!((claim(1_000_000, false).unwrap() - 0.5).abs() < 1e-12);
+        assert!(claim(0, true).unwrap_err().contains("below the 10"));
+        assert!(claim(9, true).is_err());
+        assert!(claim(11, true).unwrap_err().contains("would show only"));
+        let f = claim(153, true).unwrap();
+        let exact = detectable_fraction(153, support_needed(153)).unwrap();
+        assert!(f >= exact && f < exact + 0.001, "{f} {exact}");
+        for depth in 20..400 {
+            assert!(claim(depth, true).unwrap() >= claim(depth + 200, true).unwrap() - 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_claim_counts_on_what_the_caller_passes() {
+        let needed: Vec<u32> = [20, 153, 386, 773, 2000, 5000].map(support_needed).to_vec();
+        assert_eq!(needed, [4, 5, 7, 8, 11, 16]);
     }
 
     #[test]

@@ -272,6 +272,7 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
         genes: &genes,
         panel: &panel,
         depth: depth.as_ref(),
+        somatic,
     };
     let all_loci = judged(&assessor, &knowledge, &tumor, &findings, &filtered);
     let wild_type = wild_type(&knowledge, &tumor, &all_loci, &findings);
