@@ -421,6 +421,11 @@ impl Device {
             .map_or_else(|| Backend::name(&Cpu), Backend::name)
     }
 
+    /// Something went wrong on the GPU, and the CPU lanes went on in its place.
+    pub fn is_lost(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
     /// The GPU, as long as nothing has gone wrong on it.
     pub fn working_gpu(&self) -> Option<&Gpu> {
         self.gpu

@@ -1,13 +1,14 @@
 //! Quality figures of a run: what became of the reads, and how deep the panel was read.
 
 use crate::domain::{ContigId, Span};
-use crate::format::{bed, input};
-use crate::{Error, Result, error::thousands};
+use crate::format::bed;
+use crate::genome::Reference;
+use crate::report::depth::Depth as PanelDepth;
+use crate::{Error, Result};
 use noodles::sam::alignment::record::Cigar as _;
 use noodles::{bam, bgzf};
 use serde::Serialize;
 use std::fs::File;
-use std::io::BufRead;
 use std::path::Path;
 
 /// Depths at which the share of the panel that reaches them is told.
@@ -67,17 +68,8 @@ pub struct Depth {
     pub median: u32,
     /// Mean.
     pub mean: f64,
-    /// Share of the bases that reach a depth.
-    pub at_least: Vec<AtLeast>,
-}
-
-/// A depth, and the share of the panel's bases that reach it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct AtLeast {
-    /// The depth.
-    pub depth: u32,
-    /// 0 to 1.
-    pub share: f64,
+    /// Share of the bases that reach a depth, as `20x` to 0.9876.
+    pub share_at_least: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Depth of one region.
@@ -166,52 +158,17 @@ fn rounded(x: f64) -> f64 {
     (x * 100.0).round() / 100.0
 }
 
-/// Reads the depths that `call` leaves beside a VCF (contig, start, end, depth) and sums them up
-/// over the regions; a base of a region that the file lacks counts as 0.
+/// Sums up the depths that `call` leaves beside a VCF over the regions; a base that the file lacks
+/// counts as 0.
 pub fn depths(
     path: &Path,
+    reference: &Reference,
     regions: &[bed::Region],
-    contig: impl Fn(&str) -> Option<ContigId>,
-    name: impl Fn(ContigId) -> String,
 ) -> Result<(Depth, Vec<RegionDepth>)> {
-    let file = input::display_name(path);
-    let mut runs: Vec<(ContigId, Span, u32)> = Vec::new();
-    for (i, line) in input::open(path)?.lines().enumerate() {
-        let line = line.map_err(Error::io(path))?;
-        if line.starts_with('#') {
-            continue;
-        }
-        let columns: Vec<&str> = line.split('\t').collect();
-        let number = |n: usize| columns.get(n).and_then(|c| c.parse::<u32>().ok());
-        let (Some(id), Some(start), Some(end), Some(depth)) =
-            (contig(columns[0]), number(1), number(2), number(3))
-        else {
-            return Err(Error::input(
-                &file,
-                format!("line {}", thousands(i as u64 + 1)),
-                "not a depth",
-                "Make it anew with theralign call.",
-            ));
-        };
-        runs.push((id, Span::new(start, end), depth));
-    }
-    runs.sort_by_key(|(c, s, _)| (*c, s.start));
-    let over = |id: ContigId, span: Span| -> Vec<u32> {
-        let mut out = vec![0; span.len() as usize];
-        let first = runs.partition_point(|(c, s, _)| (*c, s.end) <= (id, span.start));
-        for (_, s, depth) in runs[first..]
-            .iter()
-            .take_while(|(c, s, _)| *c == id && s.start < span.end)
-        {
-            let from = s.start.max(span.start) - span.start;
-            let to = s.end.min(span.end) - span.start;
-            out[from as usize..to as usize].fill(*depth);
-        }
-        out
-    };
+    let depths = PanelDepth::read(path, reference)?;
     let mut all: Vec<u32> = bed::merged(regions)
         .into_iter()
-        .flat_map(|(c, s)| over(c, s))
+        .flat_map(|(c, s)| depths.each(c, s))
         .collect();
     all.sort_unstable();
     let depth = Depth {
@@ -219,24 +176,28 @@ pub fn depths(
         min: all[0],
         median: all[(all.len() - 1) / 2],
         mean: mean(&all),
-        at_least: THRESHOLDS
+        share_at_least: THRESHOLDS
             .iter()
-            .map(|&t| AtLeast {
-                depth: t,
-                share: (1e4 * (all.len() - all.partition_point(|&d| d < t)) as f64
-                    / all.len() as f64)
-                    .floor()
-                    / 1e4,
+            .map(|&t| {
+                let reach = all.len() - all.partition_point(|&d| d < t);
+                // Rounded down: 1 is said only where every base has it.
+                let share = (1e4 * reach as f64 / all.len() as f64).floor() / 1e4;
+                (format!("{t}x"), share.into())
             })
             .collect(),
     };
     let each = regions
         .iter()
         .map(|r| {
-            let here = over(r.contig, r.span);
+            let here = depths.each(r.contig, r.span);
             RegionDepth {
                 name: r.name.clone(),
-                place: format!("{}:{}-{}", name(r.contig), r.span.start + 1, r.span.end),
+                place: format!(
+                    "{}:{}-{}",
+                    reference.contig(r.contig).name,
+                    r.span.start + 1,
+                    r.span.end
+                ),
                 min: here.iter().copied().min().unwrap_or_default(),
                 mean: mean(&here),
             }
@@ -252,30 +213,30 @@ fn mean(depths: &[u32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use crate::genome::BuildOptions;
 
     #[test]
     fn a_base_without_a_line_has_depth_zero() {
-        let mut f = tempfile::NamedTempFile::new().unwrap();
-        f.write_all(b"c\t10\t14\t100\nc\t14\t15\t20\nc\t30\t31\t5\n")
-            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let fasta = folder.path().join("c.fa");
+        std::fs::write(&fasta, ">c\n".to_string() + &"ACGT".repeat(20)).unwrap();
+        let index = folder.path().join("c.tidx");
+        let reference = Reference::build_file(&fasta, &index, BuildOptions::default()).unwrap();
+        let file = folder.path().join("depth.bed");
+        std::fs::write(&file, "c\t10\t14\t100\nc\t14\t15\t20\nc\t30\t31\t5\n").unwrap();
         let region = |start, end| bed::Region {
             contig: ContigId(0),
             span: Span::new(start, end),
             name: format!("r{start}"),
         };
         let regions = [region(12, 16), region(14, 16)];
-        let (depth, each) =
-            depths(f.path(), &regions, |_| Some(ContigId(0)), |_| "c".into()).unwrap();
+        let (depth, each) = depths(&file, &reference, &regions).unwrap();
         // Overlapping regions count once: depths 100, 100, 20, 0.
         assert_eq!(
             (depth.bases, depth.min, depth.median, depth.mean),
             (4, 0, 20, 55.0)
         );
-        let share = |t: u32| {
-            let mut all = depth.at_least.iter();
-            all.find(|a| a.depth == t).unwrap().share
-        };
+        let share = |t: u32| depth.share_at_least[&format!("{t}x")].as_f64().unwrap();
         assert_eq!((share(1), share(50), share(200)), (0.75, 0.5, 0.0));
         assert_eq!(each[1].place, "c:15-16");
         assert_eq!((each[1].min, each[1].mean), (0, 10.0));

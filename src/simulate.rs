@@ -43,6 +43,8 @@ pub struct Options {
 /// A variant, and the fraction of molecules that carry it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spike {
+    /// The record's ID.
+    pub name: String,
     /// The variant.
     pub variant: Variant,
     /// 0 to 1; a heterozygous germline variant has 0.5.
@@ -130,6 +132,7 @@ pub fn read_spikes(path: &Path, reference: &Reference) -> Result<Vec<Spike>> {
         };
         spikes.push((
             Spike {
+                name: columns[2].to_string(),
                 variant,
                 fraction,
                 group: field("GROUP").map(str::to_string),
@@ -402,6 +405,7 @@ mod tests {
         let r = reference(folder.path());
         let around = r.bases(ContigId(0), Span::new(1430, 1470));
         let spike = Spike {
+            name: "d".into(),
             variant: Variant {
                 contig: ContigId(0),
                 pos: Pos(1445),

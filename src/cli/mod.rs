@@ -7,9 +7,11 @@ pub mod align;
 pub mod bench;
 pub mod call;
 pub mod common;
+pub mod demo;
 pub mod devices;
 pub mod index;
 pub mod report;
+pub mod run;
 pub mod simulate;
 
 /// GPU-accelerated genomic sequence aligner whose results reach a therapy decision.
@@ -28,6 +30,8 @@ enum Command {
     Align(align::Args),
     Call(call::Args),
     Report(report::Args),
+    Run(run::Args),
+    Demo(demo::Args),
     Simulate(simulate::Args),
     Devices(devices::Args),
     Bench(bench::Args),
@@ -41,6 +45,8 @@ impl Cli {
             Command::Align(args) => align::run(&args),
             Command::Call(args) => call::run(&args),
             Command::Report(args) => report::run(&args),
+            Command::Run(args) => run::run(&args),
+            Command::Demo(args) => demo::run(&args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Bench(args) => bench::run(&args),

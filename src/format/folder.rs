@@ -58,6 +58,20 @@ impl OutputFolder {
         Ok(names)
     }
 
+    /// An error about a file in the making, told of the file that it was to become.
+    pub fn told(&self, error: Error) -> Error {
+        match error {
+            Error::Io { path, source } => Error::Io {
+                path: match path.strip_prefix(self.temporary.path()) {
+                    Ok(name) => self.path.join(name),
+                    Err(_) => path,
+                },
+                source,
+            },
+            other => other,
+        }
+    }
+
     /// Moves everything to where it belongs. `last` tells that a folder is whole: an old one is taken
     /// away first, the new one is moved after all others. Other files of an existing folder stay.
     pub fn finish(self, last: &str) -> Result<()> {

@@ -63,6 +63,19 @@ impl Depth {
         Ok(Depth(out))
     }
 
+    /// The depth of every base of a stretch; 0 where the file does not speak of one.
+    pub fn each(&self, contig: ContigId, span: Span) -> Vec<u32> {
+        let runs = self.0.get(&contig).map_or(&[][..], Vec::as_slice);
+        let mut out = vec![0; span.len() as usize];
+        let first = runs.partition_point(|(s, _)| s.end <= span.start);
+        for &(run, depth) in runs[first..].iter().take_while(|(s, _)| s.start < span.end) {
+            let from = run.start.max(span.start) - span.start;
+            let to = run.end.min(span.end) - span.start;
+            out[from as usize..to as usize].fill(depth);
+        }
+        out
+    }
+
     /// The base with the lowest depth, the first of equals; a base that the file does not speak of
     /// is the worst of all.
     pub fn worst(&self, contig: ContigId, span: Span) -> Worst {

@@ -1,0 +1,314 @@
+//! `theralign run`: reads in, report out; every step between, in one folder.
+
+use super::common::{DeviceChoice, Sorting, Threads};
+use crate::align::run as align;
+use crate::annotate::gene_model::sha256_of;
+use crate::annotate::{Knowledge, knowledge};
+use crate::backend::Device;
+use crate::call::{self, CallOptions, CallSummary, Mode};
+use crate::error::thousands;
+use crate::format::fastq::Pairing;
+use crate::format::folder::OutputFolder;
+use crate::format::header::ReadGroup;
+use crate::format::{bed, input, output::Output};
+use crate::genome::Reference;
+use crate::qc::{self, Qc};
+use crate::report::{self, ReportOptions, ReportSummary, evidence::Tier};
+use crate::{Error, Result};
+use serde_json::{Value, json};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+/// Align, call and report in one go
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Index of the reference genome (see `theralign index`)
+    #[arg(short = 'x', long, value_name = "INDEX")]
+    pub(super) index: PathBuf,
+    /// The panel's targets
+    #[arg(long, value_name = "PANEL.bed")]
+    pub(super) panel: PathBuf,
+    /// Gene model of the same genome build: GFF3 or GTF; gzip is fine
+    #[arg(long, value_name = "GENES")]
+    pub(super) genes: PathBuf,
+    /// `OncoTree` code of the tumor, such as NSCLC
+    #[arg(long, value_name = "CODE")]
+    pub(super) tumor_type: String,
+    /// A pseudonym for the sample: it goes into file names, headers and the report
+    #[arg(long, value_name = "ID")]
+    pub(super) sample: String,
+    /// Folder for the results
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: PathBuf,
+    /// FASTQ files (plain, gzip or BGZF; - is standard input): one is single-end; R1 R2 of each lane are pairs
+    #[arg(required = true, value_name = "READS.fq[.gz]")]
+    pub(super) reads: Vec<PathBuf>,
+    /// Mates follow each other in each file
+    #[arg(short = 'p', long)]
+    pub(super) interleaved: bool,
+    /// What to look for
+    #[arg(short, long, value_enum, default_value = "somatic")]
+    pub(super) mode: Mode,
+    /// Reads or pairs in a batch; changes nothing in the output [default: what suits the device]
+    #[arg(long, value_name = "N", hide = true)]
+    pub(super) batch: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(super) sorting: Sorting,
+    #[command(flatten)]
+    pub(super) device: DeviceChoice,
+    #[command(flatten)]
+    pub(super) threads: Threads,
+}
+
+/// Runs every step.
+pub fn run(args: &Args) -> Result<()> {
+    let done = execute(args)?;
+    let tier = |t| done.of_tier(t).count();
+    let (detected, absent, open) = done.loci();
+    eprintln!(
+        "{}: tier I {}, II {}, III {}; actionable loci: {detected} detected, {absent} not detected, {open} not assessed",
+        args.output.join("report.html").display(),
+        tier(Tier::One),
+        tier(Tier::Two),
+        tier(Tier::Three)
+    );
+    Ok(())
+}
+
+/// Does all the work. The results get their names together, at the end.
+pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
+    let threads = args.threads.apply()?;
+    // What can be refused is refused before the first read is aligned.
+    check_sample(&args.sample)?;
+    let tumor = Knowledge::shipped().tumors.find(&args.tumor_type)?;
+    for file in args.reads.iter().chain([&args.genes]) {
+        if file.as_os_str() != "-" {
+            std::fs::File::open(file).map_err(Error::io(file))?;
+        }
+    }
+    let reference = Reference::open(&args.index)?;
+    let regions = bed::read_panel(&args.panel, |name| {
+        let id = reference.contig_id(name)?;
+        Some((id, reference.contig(id).length))
+    })?;
+    let device = args.device.open()?;
+    let folder = OutputFolder::create(&args.output)?;
+    let steps = || -> Result<ReportSummary> {
+        // Inputs are hashed while the reads are aligned, so that a disk reads them once; where
+        // aligning fails, nobody waits for the hashes.
+        let named = inputs(args);
+        let hashing = std::thread::spawn(move || hashed(&named));
+        let aligned = align_step(args, &reference, &device, threads, &folder)?;
+        let inputs = hashing.join().expect("hashing does not panic")?;
+        let called = call_step(args, &reference, &device, &folder)?;
+        qc_step(args, &reference, &regions, &folder)?;
+        let report = report_step(args, &reference, &folder)?;
+        let manifest = json!({
+            "schema": "theralign-run/1",
+            "program": concat!("theralign ", env!("CARGO_PKG_VERSION")),
+            "command": command(),
+            "device": device.name(),
+            "device_lost": device.is_lost(),
+            "threads": threads,
+            "sample": args.sample,
+            "tumor_type": tumor.code,
+            "parameters": parameters(args, &aligned),
+            "reference": {
+                "index": file_name(&args.index),
+                "sha256": reference.digest(),
+                "contigs": reference.contigs().len(),
+            },
+            "knowledge": {
+                "version": knowledge::VERSION,
+                "date": knowledge::DATE,
+                "sha256": report.report.knowledge.sha256,
+            },
+            "calls": { "records": called.records, "passed": called.passed },
+            "inputs": inputs,
+            "outputs": outputs(&folder)?,
+        });
+        write_json(&folder.file("run.json"), &manifest)?;
+        Ok(report)
+    };
+    let report = steps().map_err(|e| folder.told(e))?;
+    folder.finish("run.json")?;
+    Ok(report)
+}
+
+/// A name that is safe in file names and SAM headers.
+fn check_sample(sample: &str) -> Result<()> {
+    let usual = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if sample.chars().all(usual) && sample.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("--sample {sample:?} is not usable in file names"),
+        "Give letters, digits, '.', '_' and '-', beginning with a letter or digit.",
+    ))
+}
+
+fn command() -> String {
+    std::env::args().collect::<Vec<_>>().join(" ")
+}
+
+fn align_step(
+    args: &Args,
+    reference: &Reference,
+    device: &Device,
+    threads: usize,
+    folder: &OutputFolder,
+) -> Result<align::Summary> {
+    let sample = &args.sample;
+    let options = align::Options {
+        reads: args.reads.clone(),
+        pairing: if args.interleaved {
+            Pairing::Interleaved
+        } else {
+            Pairing::of_files(args.reads.len())?
+        },
+        output: folder.file(&format!("{sample}.bam")),
+        read_group: Some(ReadGroup::parse(&format!(
+            "@RG\tID:{sample}\tSM:{sample}\tLB:{sample}\tPL:ILLUMINA"
+        ))?),
+        insert: None,
+        threads,
+        sorting: args.sorting.options(),
+        batch: args.batch.map(Into::into),
+        command: command(),
+    };
+    let summary = align::run(reference, device, &options)?;
+    let share = |n: u64| 100.0 * n as f64 / summary.reads.max(1) as f64;
+    eprintln!(
+        "{} reads: {:.2} % mapped, {:.2} % in proper pairs",
+        thousands(summary.reads),
+        share(summary.mapped),
+        share(summary.proper)
+    );
+    Ok(summary)
+}
+
+fn call_step(
+    args: &Args,
+    reference: &Reference,
+    device: &Device,
+    folder: &OutputFolder,
+) -> Result<CallSummary> {
+    let of_sample = |end: &str| folder.file(&format!("{}.{end}", args.sample));
+    let options = CallOptions {
+        reference_name: file_name(&args.index),
+        command: command(),
+        ..CallOptions::new(
+            args.panel.clone(),
+            of_sample("bam"),
+            args.mode,
+            of_sample("vcf.gz"),
+        )
+    };
+    let called = call::run(reference, device, &options)?;
+    eprintln!(
+        "{} variants pass, of {} considered; {} bases of the panel at a mean depth of {}",
+        thousands(called.passed),
+        thousands(called.records),
+        thousands(called.panel_bases),
+        thousands(called.depth_sum / called.panel_bases.max(1)),
+    );
+    Ok(called)
+}
+
+fn qc_step(
+    args: &Args,
+    reference: &Reference,
+    regions: &[bed::Region],
+    folder: &OutputFolder,
+) -> Result<()> {
+    let of_sample = |end: &str| folder.file(&format!("{}.{end}", args.sample));
+    let (reads, insert_size) = qc::count_reads(&of_sample("bam"), regions)?;
+    let (depth, each) = qc::depths(&of_sample("depth.bed.gz"), reference, regions)?;
+    let figures = Qc {
+        reads,
+        insert_size,
+        depth,
+        regions: each,
+    };
+    write_json(&folder.file("qc.json"), &json!(figures))
+}
+
+fn report_step(args: &Args, reference: &Reference, folder: &OutputFolder) -> Result<ReportSummary> {
+    let done = report::run(
+        reference,
+        &ReportOptions {
+            calls: folder.file(&format!("{}.vcf.gz", args.sample)),
+            genes: args.genes.clone(),
+            panel: args.panel.clone(),
+            tumor: args.tumor_type.clone(),
+            depth: None,
+            sample: None,
+            qc: Some(folder.file("qc.json")),
+            out: folder.file(""),
+        },
+    )?;
+    for warning in &done.report.warnings {
+        eprintln!("warning: {warning}");
+    }
+    Ok(done)
+}
+
+fn parameters(args: &Args, aligned: &align::Summary) -> Value {
+    json!({
+        "mode": format!("{:?}", args.mode).to_lowercase(),
+        "duplicates": format!("{:?}", args.sorting.duplicates).to_lowercase(),
+        "insert_size": aligned.insert.map(|i| json!({
+            "mean": (i.mean * 100.0).round() / 100.0,
+            "sd": (i.sd * 100.0).round() / 100.0,
+            "low": i.low,
+            "high": i.high,
+            "pairs": i.pairs,
+        })),
+    })
+}
+
+/// The inputs that are hashed, by role. An index tells itself by its reference's digest.
+fn inputs(args: &Args) -> Vec<(&'static str, PathBuf)> {
+    let reads = args.reads.iter().map(|r| ("reads", r));
+    let others = [("panel", &args.panel), ("genes", &args.genes)];
+    reads
+        .chain(others)
+        .map(|(role, path)| (role, path.clone()))
+        .collect()
+}
+
+fn hashed(inputs: &[(&str, PathBuf)]) -> Result<Vec<Value>> {
+    let each = inputs.iter().map(|(role, path)| {
+        let mut info = json!({ "role": role, "file": file_name(path) });
+        // What came through a pipe is gone.
+        if path.is_file() {
+            info["bytes"] = path.metadata().map_err(Error::io(path))?.len().into();
+            info["sha256"] = sha256_of(path)?.into();
+        }
+        Ok(info)
+    });
+    each.collect()
+}
+
+fn outputs(folder: &OutputFolder) -> Result<Vec<Value>> {
+    let each = folder.names()?.into_iter().map(|name| {
+        let path = folder.file(&name);
+        let bytes = path.metadata().map_err(Error::io(&path))?.len();
+        Ok(json!({ "file": name, "bytes": bytes, "sha256": sha256_of(&path)? }))
+    });
+    each.collect()
+}
+
+/// The last part of a path: folders may tell more of a person than results should.
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(
+        || input::display_name(path),
+        |n| n.to_string_lossy().into_owned(),
+    )
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value).expect("plain data always serializes");
+    text.push('\n');
+    Output::write(path, text.as_bytes())
+}
