@@ -23,7 +23,7 @@ pub struct Suspect {
     pub quality: u32,
     /// The repeat whose length it changes.
     pub repeat: Option<Repeat>,
-    /// Where it could stand as well.
+    /// Where it could stand as well, and the repeats that this touches.
     pub reach: Span,
 }
 
@@ -134,7 +134,7 @@ pub fn survey(load: &Load, counts: &[u32], s: Settings, tile: Span, around: &Str
         if let (true, Some(depth)) = (count >= 2, depth_at(variant.pos.0)) {
             out.suspects.push(Suspect {
                 repeat: super::repeats::changed_by(&repeats, &variant),
-                reach: reach(&variant, around),
+                reach: super::repeats::with_touched(&repeats, reach(&variant, around)),
                 variant,
                 count,
                 depth: depth.max(count),

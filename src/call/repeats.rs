@@ -4,7 +4,7 @@
 use super::allele::{Stretch, core, core_letters};
 use crate::domain::{Span, Variant};
 
-/// A run of a unit of 1 to 4 bases.
+/// A run of a unit of 1 to 6 bases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeat {
     /// All of it.
@@ -14,7 +14,7 @@ pub struct Repeat {
 }
 
 /// Longest unit looked for.
-const PERIODS: usize = 4;
+const PERIODS: usize = 6;
 /// Runs of more units share the count of this many.
 const UNITS: usize = 40;
 /// What is expected weighs as much as so many fragments.
@@ -55,7 +55,7 @@ impl Repeat {
     }
 }
 
-/// The repeats of a stretch: 4 units or more of one base, 3 or more of 2 to 4, by position.
+/// The repeats of a stretch: 4 units or more of one base, 3 or more of 2 to 6, by position.
 pub fn find(around: &Stretch) -> Vec<Repeat> {
     let b = &around.bases;
     let mut out = Vec::new();
@@ -100,6 +100,21 @@ pub fn changed_by(repeats: &[Repeat], v: &Variant) -> Option<Repeat> {
         .filter(|r| r.changes(v))
         .max_by_key(|r| (r.span.len(), r.period))
         .copied()
+}
+
+/// A stretch widened over all repeats that it touches. Seen through less than that, a changed repeat
+/// looks like another change, or like none: the rest of it shifts along.
+pub fn with_touched(repeats: &[Repeat], mut span: Span) -> Span {
+    loop {
+        let touches = |r: &&Repeat| r.span.start <= span.end && span.start <= r.span.end;
+        let wider = repeats.iter().filter(touches).fold(span, |s, r| {
+            Span::new(s.start.min(r.span.start), s.end.max(r.span.end))
+        });
+        if wider == span {
+            return span;
+        }
+        span = wider;
+    }
 }
 
 /// Counts of slips by period and units.
@@ -181,6 +196,19 @@ mod tests {
             .map(|r| (r.span.start - 50, r.span.end - 50, r.period))
             .collect();
         assert_eq!(found, [(1, 6, 1), (6, 12, 2), (14, 23, 3)]);
+    }
+
+    #[test]
+    fn a_stretch_takes_in_the_repeats_it_touches() {
+        let s = stretch(b"GAAAAACTCTCTGGTACTACTACC");
+        let found = find(&s);
+        let widened = |a, b| with_touched(&found, Span::new(a, b));
+        assert_eq!(
+            widened(57, 58),
+            Span::new(51, 62),
+            "one repeat leads to its neighbour"
+        );
+        assert_eq!(widened(63, 63), Span::new(63, 63));
     }
 
     #[test]
