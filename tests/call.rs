@@ -1,0 +1,349 @@
+//! `call`, from a BAM made here to its VCF: the right records, the same bytes however it is run, and
+//! a refusal of what it cannot use.
+
+mod common;
+
+use common::Random;
+use noodles::core::Position;
+use noodles::sam::alignment::io::Write as _;
+use noodles::sam::alignment::record::Flags;
+use noodles::sam::alignment::record::MappingQuality;
+use noodles::sam::alignment::record::cigar::Op;
+use noodles::sam::alignment::record::cigar::op::Kind;
+use noodles::sam::alignment::record_buf::{Cigar, QualityScores, RecordBuf, Sequence};
+use noodles::{bam, sam};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use theralign::Result;
+use theralign::backend::Device;
+use theralign::call::{self, CallOptions, CallSummary, Mode};
+use theralign::genome::{BuildOptions, Reference, build};
+
+/// Position from 0, reference, alternate, copies in a hundred.
+type Planted = (usize, &'static [u8], &'static [u8], u32);
+
+/// A folder with a reference of 8,000 bases, a panel, and `reads.bam`.
+struct Case {
+    folder: tempfile::TempDir,
+    bases: Vec<u8>,
+    reference: Reference,
+}
+
+impl Case {
+    fn new() -> Case {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bases = Random(5).bases(8000, false);
+        bases[3000..3012].copy_from_slice(b"GACACACACATC"); // (AC)4 behind a G
+        let fasta = folder.path().join("r.fa");
+        let mut f = std::fs::File::create(&fasta).unwrap();
+        writeln!(f, ">one\n{}", std::str::from_utf8(&bases).unwrap()).unwrap();
+        let reference = build(&fasta, BuildOptions::default()).unwrap();
+        let case = Case {
+            folder,
+            bases,
+            reference,
+        };
+        std::fs::write(case.path("panel.bed"), "one\t1000\t5000\n").unwrap();
+        case
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Single reads of 120 bases, one in two reverse, `depth` deep. A read carries all or none of
+    /// the variants of its `copies` class.
+    fn write_bam(&self, name: &str, depth: u32, planted: &[Planted], length: usize, order: &str) {
+        let text =
+            format!("@HD\tVN:1.6\tSO:{order}\n@SQ\tSN:one\tLN:{length}\n@RG\tID:a\tSM:sample\n");
+        let header: sam::Header = text.parse().unwrap();
+        let mut out = bam::io::Writer::new(std::fs::File::create(self.path(name)).unwrap());
+        out.write_header(&header).unwrap();
+        let mut random = Random(9);
+        let reads = depth * 4400 / 120;
+        let mut records = Vec::new();
+        for i in 0..reads {
+            let start = 800 + (i * 4400 / reads) as usize;
+            let share = random.below(100);
+            let carried: Vec<&Planted> = planted.iter().filter(|v| share < v.3).collect();
+            let (start, bases, cigar) = spell(&self.bases, start, &carried);
+            let reverse = if random.one_in(2) {
+                Flags::REVERSE_COMPLEMENTED
+            } else {
+                Flags::empty()
+            };
+            let bases = bases
+                .into_iter()
+                .map(|b| {
+                    if random.one_in(3000) {
+                        b"ACGT"[random.below(4) as usize]
+                    } else {
+                        b
+                    }
+                })
+                .collect::<Vec<u8>>();
+            let record = RecordBuf::builder()
+                .set_name(format!("r{i}"))
+                .set_flags(reverse)
+                .set_reference_sequence_id(0)
+                .set_alignment_start(Position::new(start + 1).unwrap())
+                .set_mapping_quality(MappingQuality::new(60).unwrap())
+                .set_cigar(cigar)
+                .set_quality_scores(QualityScores::from(vec![37; bases.len()]))
+                .set_sequence(Sequence::from(bases))
+                .build();
+            records.push((start, record));
+        }
+        records.sort_by_key(|r| r.0);
+        for (_, record) in &records {
+            out.write_alignment_record(&header, record).unwrap();
+        }
+        out.try_finish().unwrap();
+    }
+
+    fn options(&self, mode: Mode, output: &str) -> CallOptions {
+        CallOptions {
+            command: "test".into(),
+            ..CallOptions::new(
+                self.path("panel.bed"),
+                self.path("reads.bam"),
+                mode,
+                self.path(output),
+            )
+        }
+    }
+
+    fn call(&self, options: &CallOptions) -> Result<CallSummary> {
+        call::run(&self.reference, &Device::cpu(), options)
+    }
+}
+
+/// Up to 120 bases of the reference from `start` with these variants in place, and how they align. A
+/// read that would end soon behind an indel ends in front of it.
+fn spell(reference: &[u8], mut start: usize, carried: &[&Planted]) -> (usize, Vec<u8>, Cigar) {
+    let (mut bases, mut ops) = (Vec::new(), Vec::new());
+    while carried
+        .iter()
+        .any(|v| (v.0..v.0 + v.1.len()).contains(&start))
+    {
+        start += 1;
+    }
+    let mut at = start;
+    while bases.len() < 120 {
+        match carried.iter().find(|v| v.0 == at) {
+            Some((_, r, a, _)) if r.len() == a.len() => {
+                bases.extend_from_slice(a);
+                ops.extend(vec![Kind::Match; a.len()]);
+                at += r.len();
+            }
+            Some(_) if bases.len() > 90 => break,
+            Some((_, r, a, _)) => {
+                bases.extend_from_slice(a);
+                ops.push(Kind::Match);
+                ops.extend(vec![Kind::Insertion; a.len() - 1]);
+                ops.extend(vec![Kind::Deletion; r.len() - 1]);
+                at += r.len();
+            }
+            None => {
+                bases.push(reference[at]);
+                ops.push(Kind::Match);
+                at += 1;
+            }
+        }
+    }
+    let cigar = ops
+        .chunk_by(|a, b| a == b)
+        .map(|run| Op::new(run[0], run.len()))
+        .collect();
+    (start, bases, cigar)
+}
+
+fn inflate(path: &Path) -> String {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).unwrap();
+    flate2::read::MultiGzDecoder::new(file)
+        .read_to_string(&mut text)
+        .unwrap();
+    text
+}
+
+/// Position, REF, ALT, FILTER, GT of each record.
+fn records(path: &Path) -> Vec<(usize, String, String, String, String)> {
+    let text = inflate(path);
+    let lines = text.lines().filter(|l| !l.starts_with('#'));
+    lines
+        .map(|l| {
+            let c: Vec<&str> = l.split('\t').collect();
+            let genotype = c[9].split(':').next().unwrap();
+            let own = |i: usize| c[i].to_string();
+            (
+                c[1].parse().unwrap(),
+                own(3),
+                own(4),
+                own(6),
+                genotype.into(),
+            )
+        })
+        .collect()
+}
+
+/// Another base than the reference's.
+fn other(base: u8) -> &'static [u8] {
+    match base {
+        b'A' => b"C",
+        b'C' => b"G",
+        b'G' => b"T",
+        _ => b"A",
+    }
+}
+
+fn leak(bases: &[u8]) -> &'static [u8] {
+    bases.to_vec().leak()
+}
+
+/// An SNV of 50 %, an MNV of 10 %, a 6-base insertion and a deletion that is not left-aligned, of 20 %.
+fn planted(case: &Case) -> Vec<Planted> {
+    let b = &case.bases;
+    let mnv = leak(&[other(b[2000])[0], other(b[2001])[0]]);
+    let inserted = leak(&[&b[2500..2501], b"GATTAC"].concat());
+    vec![
+        (1500, leak(&b[1500..1501]), other(b[1500]), 50),
+        (2000, leak(&b[2000..2002]), mnv, 10),
+        (2500, leak(&b[2500..2501]), inserted, 20),
+        // The last AC of (AC)4; left-aligned, it is the first.
+        (3006, leak(&b[3006..3009]), leak(&b[3006..3007]), 20),
+    ]
+}
+
+#[test]
+fn planted_variants_are_found_left_aligned_and_nothing_else_passes() {
+    let case = Case::new();
+    case.write_bam("reads.bam", 500, &planted(&case), 8000, "coordinate");
+    let summary = case.call(&case.options(Mode::Somatic, "o.vcf.gz")).unwrap();
+    let passed: Vec<_> = records(&case.path("o.vcf.gz"))
+        .into_iter()
+        .filter(|r| r.3 == "PASS")
+        .map(|r| (r.0, r.1, r.2))
+        .collect();
+    let text = |b: &[u8]| String::from_utf8(b.to_vec()).unwrap();
+    let expected: Vec<_> = planted(&case)
+        .into_iter()
+        .map(|(p, r, a, _)| match p {
+            3006 => (3001, "GAC".to_string(), "G".to_string()),
+            _ => (p + 1, text(r), text(a)),
+        })
+        .collect();
+    assert_eq!(passed, expected);
+    assert_eq!(summary.passed, 4);
+    let depth = inflate(&case.path("o.depth.bed.gz"));
+    let rows: Vec<Vec<u64>> = depth
+        .lines()
+        .map(|l| l.split('\t').skip(1).map(|c| c.parse().unwrap()).collect())
+        .collect();
+    assert_eq!(rows[0][0], 1000);
+    assert_eq!(rows.last().unwrap()[1], 5000);
+    assert!(rows.windows(2).all(|w| w[0][1] == w[1][0]), "no gaps");
+    let sum: u64 = rows.iter().map(|r| (r[1] - r[0]) * r[2]).sum();
+    assert_eq!(sum, summary.depth_sum);
+}
+
+#[test]
+fn genotypes_of_a_germline_sample() {
+    let case = Case::new();
+    let b = &case.bases;
+    let variants = [
+        (1500, leak(&b[1500..1501]), other(b[1500]), 50),
+        (
+            2500,
+            leak(&b[2500..2501]),
+            leak(&[&b[2500..2501], b"GATTAC"].concat()),
+            100,
+        ),
+        (4000, leak(&b[4000..4005]), leak(&b[4000..4001]), 50),
+    ];
+    case.write_bam("reads.bam", 40, &variants, 8000, "coordinate");
+    case.call(&case.options(Mode::Germline, "o.vcf.gz"))
+        .unwrap();
+    let got: Vec<(usize, String)> = records(&case.path("o.vcf.gz"))
+        .into_iter()
+        .map(|r| (r.2.len().abs_diff(r.1.len()), r.4))
+        .collect();
+    let expected = [(0, "0/1"), (6, "1/1"), (4, "0/1")].map(|(n, g)| (n, g.to_string()));
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn a_normal_sample_tells_germline_from_somatic() {
+    let case = Case::new();
+    let all = planted(&case);
+    case.write_bam("reads.bam", 200, &all, 8000, "coordinate");
+    case.write_bam("normal.bam", 60, &all[..1], 8000, "coordinate");
+    let options = CallOptions {
+        normal: Some(case.path("normal.bam")),
+        ..case.options(Mode::Somatic, "o.vcf.gz")
+    };
+    case.call(&options).unwrap();
+    let filters: Vec<String> = records(&case.path("o.vcf.gz"))
+        .into_iter()
+        .map(|r| r.3)
+        .collect();
+    assert_eq!(filters, ["germline", "PASS", "PASS", "PASS"]);
+}
+
+#[test]
+fn threads_and_devices_do_not_change_a_byte() {
+    let case = Case::new();
+    case.write_bam("reads.bam", 200, &planted(&case), 8000, "coordinate");
+    let bytes = |name: &str| {
+        ["", ".tbi"]
+            .map(|suffix| std::fs::read(case.path(&format!("{name}.vcf.gz{suffix}"))).unwrap())
+    };
+    let mut outputs = Vec::new();
+    for threads in [1, 2, 7] {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let name = format!("t{threads}");
+        let options = case.options(Mode::Somatic, &format!("{name}.vcf.gz"));
+        pool.install(|| case.call(&options)).unwrap();
+        outputs.push(bytes(&name));
+    }
+    if let Some(gpu) = common::open(&theralign::device::gpu::Options::default()) {
+        let options = case.options(Mode::Somatic, "gpu.vcf.gz");
+        call::run(&case.reference, &Device::gpu(gpu), &options).unwrap();
+        outputs.push(bytes("gpu"));
+    }
+    assert!(outputs.windows(2).all(|w| w[0] == w[1]));
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_and_leaves_nothing_behind() {
+    let case = Case::new();
+    let refused = |part: &str| {
+        let message = case
+            .call(&case.options(Mode::Somatic, "o.vcf.gz"))
+            .expect_err(part)
+            .to_string();
+        assert!(message.contains(part), "{message}");
+        assert!(!case.path("o.vcf.gz").exists());
+    };
+    refused("reads.bam"); // missing
+    case.write_bam("reads.bam", 10, &[], 8001, "coordinate");
+    refused("aligned to another reference");
+    case.write_bam("reads.bam", 10, &[], 8000, "unsorted");
+    refused("not sorted by coordinate");
+    case.write_bam("reads.bam", 10, &[], 8000, "coordinate");
+    let whole = std::fs::read(case.path("reads.bam")).unwrap();
+    for length in [whole.len() / 2, whole.len() - 28] {
+        std::fs::write(case.path("reads.bam"), &whole[..length]).unwrap();
+        refused("cut short");
+    }
+    std::fs::write(case.path("reads.bam"), &whole).unwrap();
+    std::fs::write(case.path("panel.bed"), "one\t1\t9\ntwo\t1\t9\n").unwrap();
+    refused("line 2");
+    std::fs::write(case.path("panel.bed"), "one\t1\t8001\n").unwrap();
+    refused("line 1");
+    std::fs::write(case.path("panel.bed"), "").unwrap();
+    refused("no region");
+}
