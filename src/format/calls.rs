@@ -22,7 +22,7 @@ pub struct Call {
     pub depth: Option<u32>,
     /// Fragments that carry the allele.
     pub support: Option<u32>,
-    /// Fragments: reference forward, reverse, alternate forward, reverse.
+    /// Reads: reference forward, reverse, alternate forward, reverse.
     pub strands: Option<[u32; 4]>,
 }
 

@@ -126,7 +126,7 @@ pub struct Finding {
     pub depth: Option<u32>,
     /// Fragments that carry it.
     pub support: Option<u32>,
-    /// Fragments: reference forward and reverse, alternate forward and reverse.
+    /// Reads: reference forward and reverse, alternate forward and reverse.
     pub strands: Option<[u32; 4]>,
     /// Fraction of fragments that carry it.
     pub fraction: Option<f64>,

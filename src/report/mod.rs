@@ -521,7 +521,9 @@ fn conflicts(findings: &[Finding]) -> Vec<String> {
         let mut by_drug: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for f in findings {
             for e in of(f).iter().filter(|e| e.relation != Relation::Other) {
-                for drug in e.therapy.split([';', '+']).map(str::trim) {
+                // Of a combination, the drug named first is the one that the alteration is about.
+                for combination in e.therapy.split(';') {
+                    let drug = combination.split('+').next().unwrap_or_default().trim();
                     let name = format!("{} {}", f.gene, f.name);
                     by_drug.entry(drug).or_default().insert(name);
                 }

@@ -216,6 +216,11 @@ fn the_same_variant_weighs_differently_in_another_tumor() {
     assert_eq!(of("G12C").tier, Some(Tier::Two));
     assert!(r.wild_type.is_empty());
     let r = case.run("COAD").report;
+    assert!(
+        r.conflicts.is_empty(),
+        "adagrasib with cetuximab is no plea for cetuximab: {:?}",
+        r.conflicts
+    );
     assert_eq!(r.wild_type.len(), 2);
     for w in &r.wild_type {
         assert_eq!(w.status, "not_supported");
