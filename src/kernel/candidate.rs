@@ -21,7 +21,7 @@
 
 use super::seed::{REVERSE, Reads, Seed};
 use crate::backend::{Candidates, DeviceIndex, DeviceReads, Seeds};
-use crate::device::gpu::{Arg, Gpu};
+use crate::device::gpu::Gpu;
 use crate::device::shader::Shader;
 use crate::genome::syncmer::{K, MULTIPLIERS, hash_kmer};
 use bytemuck::{Pod, Zeroable};
@@ -174,33 +174,42 @@ pub fn on_cpu(
     }
 }
 
-/// `candidate`: each read's candidates, in slots of its own; `candidate_pack`: the same, one after another.
-pub static SHADERS: [Shader; 2] = [
+/// `candidate_count`: how many places each read has; `candidate_cluster`: sorts them and makes and
+/// keeps clusters; `candidate`: finds partners and takes the best, in slots of each read; `candidate_pack`:
+/// the same, one after another.
+pub static SHADERS: [Shader; 4] = [
+    clustering("candidate_count"),
+    clustering("candidate_cluster"),
+    choosing("candidate"),
+    choosing("candidate_pack"),
+];
+
+const fn clustering(name: &'static str) -> Shader {
     Shader {
-        name: "candidate",
+        name,
+        source: concat!(
+            include_str!("../../shaders/common.wgsl"),
+            include_str!("../../shaders/candidate_cluster.wgsl"),
+        ),
+        tables: &[("positions", "u32")],
+        lengths: &[],
+    }
+}
+
+const fn choosing(name: &'static str) -> Shader {
+    Shader {
+        name,
         source: concat!(
             include_str!("../../shaders/common.wgsl"),
             include_str!("../../shaders/hash.wgsl"),
             include_str!("../../shaders/candidate.wgsl"),
         ),
-        tables: &[("positions", "u32")],
-        lengths: &[],
-    },
-    Shader {
-        name: "candidate_pack",
-        source: concat!(
-            include_str!("../../shaders/common.wgsl"),
-            include_str!("../../shaders/candidate_pack.wgsl"),
-        ),
         tables: &[],
         lengths: &[],
-    },
-];
+    }
+}
 
-/// Words a hit and a cluster take in the shader's working memory.
-const WORDS_PER_PLACE: u64 = 2 + 4;
-
-/// All templates of a batch, one thread each.
+/// All reads of a batch, one thread each. Places are counted before they are written, and so are candidates.
 pub(crate) fn on_gpu(
     gpu: &Gpu,
     reads: &DeviceReads<Gpu>,
@@ -208,53 +217,75 @@ pub(crate) fn on_gpu(
     index: &DeviceIndex<'_, Gpu>,
     window: PairWindow,
 ) -> Candidates<Gpu> {
-    let mates = 1 + window.paired as usize;
-    let templates = reads.count / mates;
+    let n = reads.count;
+    let ranks = gpu.ranks(n);
+    let constants = [
+        ("K", K as i64),
+        ("REVERSE", i64::from(REVERSE)),
+        ("MAX_HITS", i64::from(MAX_HITS)),
+        ("MAX_OCCURRENCES", i64::from(MAX_OCCURRENCES)),
+        ("CLUSTER_GAP", i64::from(CLUSTER_GAP)),
+    ];
+    let positions = [&index.positions];
+    let (lists, list_ends) = (seeds.seeds.whole(), seeds.ends.whole());
+    let (counts, summaries) = (gpu.room::<u32>(n), gpu.room::<Summary>(n));
+    let args = [
+        lists,
+        list_ends,
+        ranks.each(),
+        counts.out(),
+        summaries.out(),
+    ];
+    gpu.run(&SHADERS[0], &constants, &positions, &args, n);
+    let (ends, total) = gpu.ends(&counts);
+    let hits = gpu.room::<[u32; 2]>(total);
+    let clusters = gpu.room::<[u32; 4]>(total);
+    let cluster_counts = gpu.room::<u32>(n);
+    let args = [
+        lists,
+        list_ends,
+        ranks.each(),
+        counts.each(),
+        ends.each(),
+        reads.spans.each(),
+        hits.kept(),
+        clusters.kept(),
+        cluster_counts.out(),
+    ];
+    gpu.run(&SHADERS[1], &constants, &positions, &args, n);
+
     let constants = [
         ("MULTIPLIER_0", i64::from(MULTIPLIERS[0])),
         ("MULTIPLIER_1", i64::from(MULTIPLIERS[1])),
         ("MULTIPLIER_2", i64::from(MULTIPLIERS[2])),
-        ("K", K as i64),
         ("REVERSE", i64::from(REVERSE)),
-        ("MATES", mates as i64),
+        ("MATES", i64::from(1 + window.paired)),
         ("LONGEST", i64::from(window.longest)),
-        ("MAX_HITS", i64::from(MAX_HITS)),
-        ("MAX_OCCURRENCES", i64::from(MAX_OCCURRENCES)),
-        ("CLUSTER_GAP", i64::from(CLUSTER_GAP)),
         ("MAX_CANDIDATES", MAX_CANDIDATES as i64),
     ];
-    let ranks = gpu.ranks(templates);
-    let slots = gpu.room::<Candidate>(templates * mates * MAX_CANDIDATES);
-    let counts = gpu.room::<u32>(templates * mates);
-    let summaries = gpu.room::<Summary>(templates * mates);
+    let slots = gpu.room::<Candidate>(n * MAX_CANDIDATES);
+    let kept = gpu.room::<u32>(n);
     let args = [
         ranks.each(),
         reads.words.whole(),
         reads.spans.whole(),
-        seeds.seeds.whole(),
-        seeds.ends.whole(),
+        ends.whole(),
+        cluster_counts.whole(),
+        clusters.whole(),
+        hits.kept(),
         slots.out(),
-        counts.out(),
-        summaries.out(),
-        Arg::Scratch(mates as u64 * u64::from(MAX_HITS) * WORDS_PER_PLACE * 4),
+        kept.out(),
     ];
-    gpu.run(
-        &SHADERS[0],
-        &constants,
-        &[&index.positions],
-        &args,
-        templates,
-    );
-    let (ends, total) = gpu.ends(&counts);
+    gpu.run(&SHADERS[2], &constants, &[], &args, n);
+    let (ends, total) = gpu.ends(&kept);
     let candidates = gpu.room::<Candidate>(total);
     let args = [
         slots.each(),
-        counts.each(),
+        kept.each(),
         ends.each(),
         candidates.shared_out(),
     ];
-    let constants = [("MAX_CANDIDATES", MAX_CANDIDATES as i64)];
-    gpu.run(&SHADERS[1], &constants, &[], &args, templates * mates);
+    gpu.run(&SHADERS[3], &constants, &[], &args, n);
     Candidates {
         candidates,
         summaries,
