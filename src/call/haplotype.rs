@@ -265,6 +265,20 @@ impl Jobs {
     }
 }
 
+impl Asked {
+    /// Fragments whose reads wait here.
+    pub fn fragments(&self, load: &Load) -> usize {
+        let mut all: Vec<u32> = self
+            .placed
+            .iter()
+            .map(|p| load.reads[p.read as usize].fragment)
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all.len()
+    }
+}
+
 /// A fragment and its log-likelihoods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weighed {

@@ -283,10 +283,12 @@ fn windows(
             .collect();
         for window in active::windows(&active, context.length(contig)) {
             let first = window.alleles[0].pos;
-            let home = tiles
-                .iter()
-                .position(|t| t.contig == contig && t.span.contains(first))
-                .expect("an allele stands in the tile that showed it");
+            // The last tile that starts at or before it; tiles are sorted.
+            let home = tiles.partition_point(|t| (t.contig, t.span.start) <= (contig, first.0)) - 1;
+            assert!(
+                tiles[home].span.contains(first),
+                "an allele stands in the tile that showed it"
+            );
             out[home].push(window);
         }
     }
@@ -333,7 +335,12 @@ fn call_windows(
             .zip(&samples)
             .map(|(a, load)| haplotype::weigh(a, &results, load, most))
             .collect();
-        capped += u64::from(weighed.iter().any(|w| w.len() == most));
+        capped += u64::from(
+            of_samples
+                .iter()
+                .zip(&samples)
+                .any(|(a, l)| a.fragments(l) > most),
+        );
         let found = decide::Found {
             window,
             haplotypes: &haplotypes,
