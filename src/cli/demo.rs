@@ -87,7 +87,10 @@ pub fn run(args: &Args) -> Result<()> {
     })?;
     let reference = Reference::open(&index)?;
     let comparison = compare(&reference, &inputs, &args.output)?;
-    let text = comparison.table() + &therapies(&done.report) + &farewell(&args.output, &inputs);
+    let text = comparison.table()
+        + &therapies(&done.report)
+        + &pharmacogenes(&done.report)
+        + &farewell(&args.output, &inputs);
     let out = &mut std::io::stdout().lock();
     out.write_all(text.as_bytes())
         .map_err(Error::io("standard output"))?;
@@ -239,6 +242,24 @@ fn therapies(report: &Report) -> String {
             if !drugs.is_empty() {
                 let _ = writeln!(out, "        {heading}: {drugs}");
             }
+        }
+    }
+    out
+}
+
+/// The panel's pharmacogenes: alleles, phenotype, and the drugs that it matters for.
+fn pharmacogenes(report: &Report) -> String {
+    let mut out = String::from("\nPharmacogenes\n");
+    for gene in &report.pharmacogenes {
+        let alleles = match gene.diplotypes.join(" or ") {
+            none if none.is_empty() => "no diplotype".into(),
+            some => some,
+        };
+        let meaning = gene.phenotype.as_ref().unwrap_or(&gene.note);
+        let _ = writeln!(out, "  {:<8} {alleles}: {meaning}", gene.gene);
+        let drugs = listed(gene.recommendations.iter().map(|r| r.drug.as_str()));
+        if !drugs.is_empty() {
+            let _ = writeln!(out, "        matters for: {drugs}");
         }
     }
     out
