@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::bgzf;
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 use std::io::Write;
@@ -123,6 +124,11 @@ fn gzip_members_read_as_one_file() {
     let members = [gzip(head), gzip(b""), gzip(tail), gzip(b"")].concat();
     let plain = read(&[&text], Pairing::Single, 100).unwrap();
     assert_eq!(read(&[&members], Pairing::Single, 77).unwrap(), plain);
+    let blocks = |bytes| bgzf::compressed(bytes, 1);
+    let joined = [blocks(head), blocks(tail)].concat(); // an end mark in the middle
+    assert_eq!(read(&[&joined], Pairing::Single, 77).unwrap(), plain);
+    let mixed = [blocks(head), gzip(tail)].concat();
+    assert_eq!(read(&[&mixed], Pairing::Single, 77).unwrap(), plain);
 }
 
 #[test]
@@ -312,6 +318,15 @@ fn damaged_gzip_is_an_error_and_says_how_far_it_got() {
             "{m}"
         );
     }
+    let blocks = bgzf::compressed(&text, 1);
+    for keep in [blocks.len() - 29, blocks.len() / 2, 20] {
+        let m = message(&[&blocks[..keep]], Pairing::Single);
+        assert!(m.contains("end too early, after "), "{m}");
+    }
+    let mut flipped = blocks.clone();
+    flipped[blocks.len() / 2] ^= 0x55;
+    let m = message(&[&flipped], Pairing::Single);
+    assert!(m.contains("damaged (a BGZF block"), "{m}");
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 0x55;
     let m = message(&[&flipped], Pairing::Single);
