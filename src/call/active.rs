@@ -183,7 +183,8 @@ pub fn is_active(s: &Suspect, slippage: &Slippage, germline: bool) -> bool {
         return false;
     }
     let quality = s.repeat.map_or(f64::from(s.quality), |r| {
-        f64::from(s.quality).min(-10.0 * slippage.rate(r).log10())
+        let slips = slippage.rate_of(r, r.units_added(&s.variant));
+        f64::from(s.quality).min(-10.0 * slips.log10())
     });
     log_odds(s.count, s.depth, quality) > ACTIVE
 }
@@ -284,6 +285,25 @@ mod tests {
             !is_active(&suspect(0, 5, 100, 37), &s, true),
             "not a germline fraction"
         );
+    }
+
+    #[test]
+    fn a_long_repeat_slips_by_one_unit_but_hardly_by_five() {
+        let repeat = Repeat {
+            span: Span::new(11, 30),
+            period: 1,
+        };
+        let of = |alternate: &[u8]| Suspect {
+            variant: Variant {
+                alternate: alternate.to_vec(),
+                ..suspect(10, 0, 0, 0).variant
+            },
+            repeat: Some(repeat),
+            ..suspect(10, 30, 400, INDEL_QUALITY)
+        };
+        let s = Slippage::default();
+        assert!(!is_active(&of(b"AA"), &s, false));
+        assert!(is_active(&of(b"AAAAAA"), &s, false));
     }
 
     #[test]

@@ -4,11 +4,11 @@ use super::active::Window;
 use super::allele::{Stretch, core, core_letters, normalize};
 use super::filter::{self, Traits};
 use super::genotype::{Locus, absence_odds, balance, diploid, fraction_odds};
-use super::haplotype::{Haplotype, Weighed, slip_rate};
+use super::haplotype::{Haplotype, Weighed};
 use super::reads::Load;
 use super::record::{Call, Sample};
-use super::repeats::Slippage;
-use crate::domain::quality::BIT;
+use super::repeats::{self, Slippage};
+use crate::domain::quality::{BIT, error_of};
 use crate::domain::{Pos, Variant};
 
 /// log10 odds from which an allele is written.
@@ -132,8 +132,31 @@ impl Found<'_> {
         })
     }
 
+    /// How often would a fragment show this gap by error alone? In a repeat, slips of the reference and
+    /// of the other alleles that change the same repeat add up, each in its share of the fragments.
     fn slip(&self, v: &Variant) -> f64 {
-        slip_rate(v, self.around, self.slippage)
+        let repeats = repeats::find(self.around);
+        let Some(repeat) = repeats::changed_by(&repeats, v) else {
+            return error_of(40);
+        };
+        let in_repeat: Vec<u32> = self
+            .carried()
+            .into_iter()
+            .filter(|&bit| repeat.changes(self.allele(bit)))
+            .collect();
+        let support = Locus::of(self.haplotypes, &self.weighed[0], &in_repeat).support();
+        let all = f64::from(support.iter().sum::<u32>().max(1));
+        let added = in_repeat
+            .iter()
+            .map(|&b| repeat.units_added(self.allele(b)));
+        let own = repeat.units_added(v);
+        let rate: f64 = std::iter::once(0)
+            .chain(added)
+            .zip(&support)
+            .filter(|&(units, _)| units != own)
+            .map(|(units, &n)| f64::from(n) / all * self.slippage.rate_of(repeat, own - units))
+            .sum();
+        rate.clamp(error_of(40), 0.5)
     }
 
     /// Alleles at any fraction; those that go together within a codon are one.

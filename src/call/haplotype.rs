@@ -4,7 +4,7 @@ use super::active::Window;
 use super::allele::{Stretch, core, core_letters, indels};
 use super::reads::{Load, Read};
 use super::repeats::{self, Slippage};
-use crate::domain::quality::{BIT, BITS_PER_PHRED, error_of};
+use crate::domain::quality::{BIT, BITS_PER_PHRED};
 use crate::domain::{LogLik, Span, Variant, code_of};
 use crate::kernel::pairhmm::{GAP_OPEN, Job, gap_quality, pack};
 use std::collections::{BTreeMap, HashMap};
@@ -323,12 +323,4 @@ pub fn weigh(asked: &Asked, results: &[LogLik], load: &Load, most: usize) -> Vec
         }
     }
     all
-}
-
-/// How likely is it that a repeat or a machine made this gap? For the record's slippage filter.
-pub fn slip_rate(v: &Variant, around: &Stretch, slippage: &Slippage) -> f64 {
-    repeats::changed_by(&repeats::find(around), v).map_or(error_of(40), |r| {
-        let units = v.reference.len().abs_diff(v.alternate.len()) as u32 / r.period;
-        slippage.rate(r) * 0.1f64.powi(units as i32 - 1)
-    })
 }

@@ -43,6 +43,11 @@ impl Repeat {
             && (c.end <= self.span.end)
     }
 
+    /// Units that a normalized indel in it adds; negative for those that it takes.
+    pub fn units_added(&self, v: &Variant) -> i32 {
+        (v.alternate.len() as i32 - v.reference.len() as i32) / self.period as i32
+    }
+
     /// Bounds for looking up normalized indels that stand before it in a sorted map.
     pub fn anchor_range(&self, around: &Stretch) -> std::ops::Range<Variant> {
         let bound = |p: u32| Variant {
@@ -173,6 +178,12 @@ impl Slippage {
         let rate = (slips + PRIOR_WEIGHT * expected(r)) / (depth + PRIOR_WEIGHT);
         (SAFETY * rate).min(0.3)
     }
+
+    /// Chance that a fragment shows so many units more or less than there are: a tenth for each
+    /// unit beyond the first.
+    pub fn rate_of(&self, r: Repeat, units: i32) -> f64 {
+        self.rate(r) * 0.1f64.powi(units.abs() - 1)
+    }
 }
 
 #[cfg(test)]
@@ -240,6 +251,7 @@ mod tests {
         }
         let taught = s.rate(r);
         assert!(taught > 10.0 * naive && taught < 0.01, "{naive} {taught}");
+        assert!(s.rate_of(r, -1) > 0.9 * taught && s.rate_of(r, 3) < 0.02 * taught);
         s.observe(r, 500, 1000);
         assert!(s.rate(r) < 1.3 * taught);
     }
