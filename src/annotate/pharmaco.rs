@@ -2,7 +2,7 @@
 //! recommends. A variant is known by the sequence around it, so that it is found on any build.
 
 use super::gene_model::hex;
-use crate::domain::{ContigId, Span, reverse_complement};
+use crate::domain::{ContigId, Pos, Span, reverse_complement};
 use crate::genome::Reference;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -173,16 +173,17 @@ pub enum Site {
     Ambiguous,
 }
 
-/// Looks for the variants' surroundings in the regions (widened to hold them); variants that are not
-/// found there are missing from the result.
+/// Looks for the variants' surroundings in the regions (widened to hold them), each in its gene's
+/// stretch of the reference: related genes share such sequences. Variants that are not found there
+/// are missing from the result.
 pub fn locate(
-    variants: &[&Defining],
+    variants: &[(&Defining, (ContigId, Span))],
     reference: &Reference,
     regions: &BTreeMap<ContigId, Vec<Span>>,
 ) -> BTreeMap<String, Site> {
     // First flank as the forward strand reads it, to the variants that have it.
     let mut anchors: HashMap<Vec<u8>, Vec<(usize, bool)>> = HashMap::new();
-    for (i, v) in variants.iter().enumerate() {
+    for (i, (v, _)) in variants.iter().enumerate() {
         anchors.entry(v.left.clone()).or_default().push((i, false));
         anchors
             .entry(reverse_complement(&v.right))
@@ -200,7 +201,11 @@ pub fn locate(
             let bases = reference.bases(contig, span);
             for (at, flank) in bases.windows(FLANK).enumerate() {
                 for &(i, reverse) in anchors.get(flank).map_or(&[][..], Vec::as_slice) {
-                    let v = variants[i];
+                    let (v, gene) = variants[i];
+                    let start = span.start + (at + FLANK) as u32;
+                    if gene.0 != contig || !gene.1.contains(Pos(start)) {
+                        continue;
+                    }
                     let turn = |s: &[u8]| {
                         if reverse {
                             reverse_complement(s)
@@ -214,7 +219,6 @@ pub fn locate(
                     let follows =
                         |s: &[u8]| rest.starts_with(s) && rest[s.len()..].starts_with(&after);
                     let site = if follows(&r) {
-                        let start = span.start + (at + FLANK) as u32;
                         Site::At {
                             contig,
                             span: Span::new(start, start + r.len() as u32),
@@ -281,8 +285,16 @@ mod tests {
         let contig = reference.contig_id("1").unwrap();
         let regions = BTreeMap::from([(contig, vec![Span::new(97_915_600, 97_915_630)])]);
         let genes = shipped();
-        let dpyd: Vec<&Defining> = genes["DPYD"].variants.iter().collect();
-        let found = locate(&dpyd, reference, &regions);
+        let in_stretch = |stretch: Span| {
+            let dpyd = genes["DPYD"]
+                .variants
+                .iter()
+                .map(|v| (v, (contig, stretch)));
+            locate(&dpyd.collect::<Vec<_>>(), reference, &regions)
+        };
+        let found = in_stretch(Span::new(97_543_298, 98_386_615));
+        // The same sequence in another gene is not the variant's place.
+        assert!(in_stretch(Span::new(100, 97_543_298)).is_empty());
         // GRCh37 1:97915614, the splice donor of exon 14.
         assert_eq!(
             found["rs3918290:C>T"],

@@ -14,7 +14,7 @@ pub struct Args {
     #[arg(short = 'x', long, value_name = "INDEX")]
     index: PathBuf,
     /// The panel's regions
-    #[arg(short, long, value_name = "PANEL.bed")]
+    #[arg(long, value_name = "PANEL.bed")]
     panel: PathBuf,
     /// The sample's reads, sorted by coordinate
     #[arg(value_name = "TUMOR.bam")]

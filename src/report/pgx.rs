@@ -2,6 +2,7 @@
 //! recommendations that follow. A position that was not seen is never taken as reference.
 
 use super::depth::{Depth, Panel};
+use crate::annotate::GeneModel;
 use crate::annotate::pharmaco::{self, Allele, Defining, Pharmacogene, Recommendation, Site};
 use crate::domain::{Span, Variant};
 use crate::format::calls::Call;
@@ -49,16 +50,29 @@ pub struct PgxGene {
 pub const NOT_BY_PANEL: &str =
     "CYP2D6 (copy number and hybrid genes) and HLA types are not assessed.";
 
-/// The panel's pharmacogenes, by name.
+/// How far beyond its transcript a gene's defining variants may lie: promoters.
+const PROMOTER: u32 = 5000;
+
+/// The panel's pharmacogenes that the gene model knows, by name.
 pub fn assess(
     reference: &Reference,
+    gene_model: &GeneModel,
     panel: &Panel,
     depth: Option<&Depth>,
     calls: &[Call],
     somatic: bool,
 ) -> Vec<PgxGene> {
     let genes = pharmaco::shipped();
-    let all: Vec<&Defining> = genes.values().flat_map(|g| &g.variants).collect();
+    let stretch_of = |gene: &str| {
+        let t = gene_model.of_gene(gene)?;
+        let length = reference.contig(t.model.contig).length;
+        Some((t.model.contig, t.span().widened(PROMOTER, length)))
+    };
+    let all: Vec<(&Defining, _)> = genes
+        .iter()
+        .filter_map(|(name, g)| Some((g, stretch_of(name)?)))
+        .flat_map(|(g, stretch)| g.variants.iter().map(move |v| (v, stretch)))
+        .collect();
     let sites = pharmaco::locate(&all, reference, &panel.0);
     genes
         .iter()
