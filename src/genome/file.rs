@@ -9,11 +9,12 @@
 //! | … | the header, JSON |
 //! | … | sections, each at a multiple of 4,096 bytes |
 
+use crate::format::output::Output;
 use crate::{Error, Result};
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,15 +66,6 @@ struct Header<M> {
 
 /// Writes an index under a temporary name beside `path` and renames it when it is whole.
 pub fn save<M: Serialize>(path: &Path, meta: &M, sections: &[(&str, &[u32])]) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".theralign-")
-        .suffix(".tmp")
-        .tempfile_in(folder)
-        .map_err(Error::io(path))?;
     // The header's length must be known before offsets are: lay it out twice, with the widest numbers first.
     let mut places: Vec<Place> = sections
         .iter()
@@ -91,42 +83,23 @@ pub fn save<M: Serialize>(path: &Path, meta: &M, sections: &[(&str, &[u32])]) ->
         offset = (offset + p.bytes).next_multiple_of(PAGE);
     }
     let header = header_json(meta, &places);
-    let mut out = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
+    let mut out = Output::create(path)?;
     let mut write = || -> std::io::Result<()> {
         out.write_all(MAGIC)?;
         out.write_all(&FORMAT_VERSION.to_le_bytes())?;
         out.write_all(&(header.len() as u32).to_le_bytes())?;
         out.write_all(&xxh3_64(&header).to_le_bytes())?;
         out.write_all(&header)?;
+        let mut at = 24 + header.len() as u64;
         for (p, (_, words)) in places.iter().zip(sections) {
-            out.seek(SeekFrom::Start(p.offset))?;
+            out.write_all(&vec![0; (p.offset - at) as usize])?;
             out.write_all(bytemuck::cast_slice(words))?;
+            at = p.offset + p.bytes;
         }
-        out.flush()
+        out.write_all(&vec![0; (offset - at) as usize])
     };
     write().map_err(Error::io(path))?;
-    drop(out);
-    temporary
-        .as_file()
-        .set_len(offset)
-        .map_err(Error::io(path))?;
-    set_usual_permissions(temporary.as_file());
-    temporary.persist(path).map_err(|e| Error::Io {
-        path: path.into(),
-        source: e.error,
-    })?;
-    Ok(())
-}
-
-/// Temporary files are private; what we leave behind should be as readable as any other output.
-fn set_usual_permissions(file: &File) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let _ = file.set_permissions(std::fs::Permissions::from_mode(0o644));
-    }
-    #[cfg(not(unix))]
-    let _ = file;
+    out.finish()
 }
 
 fn header_json<M: Serialize>(meta: &M, sections: &[Place]) -> Vec<u8> {
