@@ -3,9 +3,11 @@
 use crate::batch::PackedReads;
 use crate::domain::bases::get_code;
 use crate::domain::{Cigar, CigarOp, GenomePos};
+use crate::genome::syncmer::hash_kmer;
 use crate::genome::{Island, Reference};
 use crate::kernel::candidate::Candidate;
 use crate::kernel::extend::{Extended, Extension, RUN_DELETION, RUN_INSERTION, RUN_MATCH, Scoring};
+use std::cmp::Reverse;
 
 /// An alignment of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +65,8 @@ impl Hit {
 /// The hits of a batch's reads.
 #[derive(Debug, Default)]
 pub struct Hits {
-    /// Per read, best first: more score, then lower position, then forward.
+    /// Per read, best first: more score, then a hash of position and read, so that reads that lie
+    /// as well in several copies of a repeat spread over them.
     pub of_read: Vec<Vec<Hit>>,
     /// All runs.
     pub runs: Vec<u32>,
@@ -106,7 +109,8 @@ impl Hits {
                 && hit.ranked >= least
             {
                 hit.votes = if rescued { 0 } else { job.own_votes() };
-                insert(&mut self.of_read[job.read as usize], hit);
+                let salt = packed.read(job.read as usize).0[0];
+                insert(&mut self.of_read[job.read as usize], hit, salt);
             }
         }
     }
@@ -248,19 +252,23 @@ impl Hits {
 }
 
 /// Puts a hit among a read's hits, best first, unless one of the same strand that begins or ends
-/// where it does is as good; such ones that are worse leave.
-fn insert(hits: &mut Vec<Hit>, hit: Hit) {
+/// where it does is as good; such ones that are worse leave. `salt`: the read's first 16 bases.
+fn insert(hits: &mut Vec<Hit>, hit: Hit, salt: u32) {
     let same = |h: &Hit| {
         h.reverse == hit.reverse
             && (h.unclipped_start() == hit.unclipped_start()
                 || h.start == hit.start
                 || h.end == hit.end)
     };
-    let key = |h: &Hit| (std::cmp::Reverse(h.ranked), h.start, h.reverse);
-    if hits.iter().any(|h| same(h) && key(h) <= key(&hit)) {
+    let better = |h: &Hit| (Reverse(h.ranked), h.start, h.reverse);
+    if hits.iter().any(|h| same(h) && better(h) <= better(&hit)) {
         return;
     }
     hits.retain(|h| !same(h));
+    let key = |h: &Hit| {
+        let tie = hash_kmer(h.start, salt);
+        (Reverse(h.ranked), tie, h.start, h.reverse)
+    };
     let at = hits.partition_point(|h| key(h) < key(&hit));
     hits.insert(at, hit);
 }
