@@ -5,8 +5,20 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the roles of a flow waited for each other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waits {
+    /// The source, for the others to take what it has.
+    pub source: Duration,
+    /// Workers together, for the source.
+    pub workers: Duration,
+    /// The sink, for the workers.
+    pub sink: Duration,
+}
 
 /// Takes items from `source` until it gives `None`, turns each into another by `work` on one of
 /// `workers` threads, and hands the results to `sink` in the order in which their items came.
@@ -14,6 +26,8 @@ use std::thread;
 /// `source` runs on a thread of its own, `sink` on the caller's. `scratch` makes what a worker keeps
 /// from item to item (buffers); no result may depend on it. At most `2 * workers + 2` items are
 /// between `source` and `sink` at any time, however slow one of them is.
+///
+/// Gives how long they waited.
 ///
 /// # Errors
 /// The first in the order of the items, whoever met it: everything before it has reached `sink`,
@@ -24,7 +38,7 @@ pub fn run<In: Send, Out: Send, Scratch>(
     scratch: impl Fn() -> Scratch + Sync,
     work: impl Fn(&mut Scratch, In) -> Result<Out> + Sync,
     mut sink: impl FnMut(Out) -> Result<()>,
-) -> Result<()> {
+) -> Result<Waits> {
     assert!(workers > 0, "a flow needs a worker");
     let (scratch, work) = (&scratch, &work);
     let stopped = &AtomicBool::new(false);
@@ -37,11 +51,13 @@ pub fn run<In: Send, Out: Send, Scratch>(
     for _ in 0..in_flight {
         ticket_sender.send(()).expect("its receiver is here");
     }
+    let waits = &Mutex::new(Waits::default());
     thread::scope(move |scope| {
         let source_done = done_sender.clone();
         scope.spawn(move || {
             for number in 0u64.. {
-                if tickets.recv().is_err() || stopped.load(Ordering::Relaxed) {
+                let ticket = timed(|| tickets.recv(), |t| locked(waits).source += t);
+                if ticket.is_err() || stopped.load(Ordering::Relaxed) {
                     return;
                 }
                 let outcome = match catch_unwind(AssertUnwindSafe(&mut source)) {
@@ -62,7 +78,7 @@ pub fn run<In: Send, Out: Send, Scratch>(
             scope.spawn(move || {
                 let mut kept = None;
                 loop {
-                    let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let job = timed(|| locked(jobs).recv(), |t| locked(waits).workers += t);
                     let Ok((number, item)) = job else {
                         return; // the source has ended
                     };
@@ -83,7 +99,7 @@ pub fn run<In: Send, Out: Send, Scratch>(
         let _stop = StopOnDrop(stopped);
         let mut early = BTreeMap::new();
         let mut next = 0;
-        for (number, outcome) in done {
+        while let Ok((number, outcome)) = timed(|| done.recv(), |t| locked(waits).sink += t) {
             early.insert(number, outcome);
             while let Some(outcome) = early.remove(&next) {
                 sink(outcome.unwrap_or_else(|panic| resume_unwind(panic))?)?;
@@ -92,7 +108,21 @@ pub fn run<In: Send, Out: Send, Scratch>(
             }
         }
         Ok(())
-    })
+    })?;
+    Ok(*locked(waits))
+}
+
+/// What `wait` gives; `note` is told how long it took.
+fn timed<T>(wait: impl FnOnce() -> T, note: impl FnOnce(Duration)) -> T {
+    let start = Instant::now();
+    let got = wait();
+    note(start.elapsed());
+    got
+}
+
+/// A panic elsewhere comes out of the flow by itself.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct StopOnDrop<'a>(&'a AtomicBool);

@@ -25,6 +25,9 @@ pub mod batch;
 /// Reader, workers, writer: bounded, and out in the order in.
 pub mod flow;
 
+/// Where a run's time went, and what took which path.
+pub mod timings;
+
 /// Adapters, buffers, shaders, CPU lanes; no biology.
 pub mod device;
 

@@ -63,6 +63,35 @@ fn reads_may_come_from_standard_input() {
     assert_eq!(records(&output.stdout).len(), 50);
 }
 
+#[test]
+fn timings_are_told_and_change_no_record() {
+    let folder = Folder::new();
+    let [r1, r2] = folder.reads(300, 3);
+    let (plain, timed) = (folder.path("plain.sam"), folder.path("timed.sam"));
+    theralign(&["align", "-x", index(), &r1, &r2, "-o", &plain]).fine();
+    let file = folder.path("t.json");
+    let option = format!("--timings={file}");
+    let done = theralign(&["align", "-x", index(), &option, &r1, &r2, "-o", &timed]).fine();
+    assert!(done.stderr.contains("600 reads in "), "{}", done.stderr);
+    let records = |path: &str| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.lines().filter(|l| !l.starts_with('@'));
+        lines.map(str::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(records(&plain), records(&timed));
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(json["paths"]["reads"], 600);
+    let unmapped = records(&timed).into_iter().filter(|l| {
+        let flag: u16 = l.split('\t').nth(1).unwrap().parse().unwrap();
+        flag & 4 != 0
+    });
+    assert_eq!(json["paths"]["unmapped"], unmapped.count());
+    for stage in ["parse", "seed", "candidate", "extend", "record", "write"] {
+        let seconds = &json["stages"][stage]["seconds"];
+        assert!(seconds.as_f64().unwrap() > 0.0, "{stage}: {json}");
+    }
+}
+
 /// Aligns, expects a complaint, and that nothing was left but what was there before.
 fn align_complains(folder: &Folder, reads: &[&str], parts: &[&str]) {
     let before = folder.names();

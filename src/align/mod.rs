@@ -12,8 +12,9 @@ use crate::backend::{Cpu, Device, DeviceIndex, DeviceReads, Gpu, Kernels};
 use crate::batch::{PackedReads, ReadBatch};
 use crate::error::thousands;
 use crate::genome::Reference;
-use crate::kernel::candidate::{PairWindow, Summary};
-use crate::kernel::extend::{Extended, MAX_READ, Scoring};
+use crate::kernel::candidate::{Candidate, PairWindow, Summary};
+use crate::kernel::extend::{Extended, MAX_READ, MAX_RUNS, Scoring};
+use crate::timings::{Clock, Paths, Stage, Timings};
 use crate::{Error, Result};
 use hit::Hits;
 use insert::{InsertSize, LONGEST_UNKNOWN};
@@ -46,6 +47,8 @@ pub struct Placements {
 pub struct Scratch {
     packed: PackedReads,
     rescue: rescue::Scratch,
+    /// Times and counts of the batches since they were last taken.
+    pub timings: Timings,
 }
 
 impl<'a> Aligner<'a> {
@@ -69,7 +72,9 @@ impl<'a> Aligner<'a> {
         insert: Option<&InsertSize>,
         scratch: &mut Scratch,
     ) -> Result<Placements> {
+        let mut clock = Clock::start();
         scratch.packed.fill(batch);
+        clock.lap(&mut scratch.timings, Stage::Pack);
         let spans = &scratch.packed.spans;
         if let Some(r) = spans.iter().position(|s| s.len as usize > MAX_READ) {
             let record = batch.first_template + batch.template_of(r) as u64 + 1;
@@ -100,16 +105,25 @@ impl<'a> Aligner<'a> {
         insert: Option<&InsertSize>,
         scratch: &mut Scratch,
     ) -> Result<Placements> {
-        let Scratch { packed, rescue } = scratch;
+        let Scratch {
+            packed,
+            rescue,
+            timings,
+        } = scratch;
+        let mut clock = Clock::start();
         let longest = insert.map_or(LONGEST_UNKNOWN, |i| i.high);
         let window = PairWindow {
             paired: u32::from(batch.paired),
             longest,
         };
         let reads = DeviceReads::upload(b, packed);
+        clock.lap(timings, Stage::Pack);
         let seeds = b.seed(&reads, index);
+        clock.lap(timings, Stage::Seed);
         let found = b.candidate(&reads, &seeds, index, window);
+        clock.lap(timings, Stage::Candidate);
         let extended = b.extend(&reads, &found.candidates, index, &self.scoring);
+        clock.lap(timings, Stage::Extend);
 
         let jobs = b.download(&found.candidates)?;
         let summaries = b.download(&found.summaries)?;
@@ -119,9 +133,13 @@ impl<'a> Aligner<'a> {
                 runs: b.download(&e.runs)?,
             })
         };
+        let extended = fetch(&extended)?;
+        clock.lap(timings, Stage::WaitDevice);
         let mut hits = Hits::new(batch.reads());
         let context = (self.reference, &*packed, &self.scoring);
-        hits.add(&jobs, &fetch(&extended)?, context, LEAST_SCORE, false);
+        hits.add(&jobs, &extended, context, LEAST_SCORE, false);
+        count_paths(&jobs, &extended, &summaries, &mut timings.paths);
+        clock.lap(timings, Stage::Pair);
 
         if let Some(insert) = insert.filter(|_| batch.paired) {
             let jobs = rescue::jobs(&hits, packed, self.reference, insert, rescue);
@@ -129,8 +147,19 @@ impl<'a> Aligner<'a> {
                 let extended = b.extend(&reads, &b.upload(&jobs), index, &self.scoring);
                 hits.add(&jobs, &fetch(&extended)?, context, LEAST_SCORE, true);
             }
+            timings.paths.rescue_jobs += jobs.len() as u64;
+            clock.lap(timings, Stage::Rescue);
         }
         let templates = place_templates(batch, &hits, packed, &summaries, insert);
+        for (t, template) in templates.iter().enumerate() {
+            for (r, end) in batch.reads_of(t).zip(&template.ends) {
+                let rescued = end.hit.is_some_and(|h| hits.of_read[r][h].votes == 0);
+                timings.paths.rescued += u64::from(rescued);
+                timings.paths.split += u64::from(!end.supplementary.is_empty());
+                timings.paths.unmapped += u64::from(end.hit.is_none());
+            }
+        }
+        clock.lap(timings, Stage::Pair);
         Ok(Placements { hits, templates })
     }
 
@@ -169,6 +198,24 @@ impl<'a> Aligner<'a> {
 const CONFIDENT: u8 = 20;
 /// Distances beyond this are no pairs.
 const FARTHEST: i64 = 10_000;
+
+/// Counts what became of a batch's seeds, candidates and extensions.
+fn count_paths(jobs: &[Candidate], extended: &Extended, summaries: &[Summary], paths: &mut Paths) {
+    paths.reads += summaries.len() as u64;
+    let mut with_candidates = 0;
+    for of_read in jobs.chunk_by(|a, b| a.read == b.read) {
+        with_candidates += 1;
+        paths.one_candidate += u64::from(of_read.len() == 1);
+    }
+    paths.no_candidate += summaries.len() as u64 - with_candidates;
+    paths.ungapped += jobs.len() as u64;
+    paths.gapped += (extended.runs.len() / MAX_RUNS) as u64;
+    for s in summaries {
+        paths.lists += u64::from(s.lists);
+        paths.skipped_lists += u64::from(s.skipped);
+        paths.skipping += u64::from(s.skipped > 0);
+    }
+}
 
 fn place_templates(
     batch: &ReadBatch,

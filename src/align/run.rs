@@ -14,10 +14,12 @@ use crate::format::output::Output;
 use crate::format::sam::{Record, write_sam};
 use crate::genome::Reference;
 use crate::sort::{self, Sorter};
+use crate::timings::{Clock, Stage, Timings};
 use crate::{Error, Result};
 use std::collections::VecDeque;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// What to align, and how.
 #[derive(Clone, Debug)]
@@ -57,6 +59,10 @@ pub struct Summary {
     pub insert: Option<InsertSize>,
     /// What was sorted, for BAM.
     pub sorted: Option<sort::Summary>,
+    /// What each stage took, and what took which path.
+    pub timings: Timings,
+    /// What all of it took.
+    pub wall: Duration,
 }
 
 /// Where records go.
@@ -105,6 +111,7 @@ struct Done {
     reads: u64,
     mapped: u64,
     proper: u64,
+    timings: Timings,
 }
 
 /// Aligns all reads.
@@ -112,6 +119,8 @@ struct Done {
 /// # Errors
 /// For broken input and for outputs that cannot be written; then no output gets its name.
 pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<Summary> {
+    let begun = Instant::now();
+    let mut timings = Timings::default();
     let batch = options.batch.unwrap_or(if device.working_gpu().is_some() {
         GPU_BATCH
     } else {
@@ -129,7 +138,10 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
         Some(given)
     } else {
         read_sample(&mut reader, &mut first)?;
-        Some(aligner.estimate_insert(first.make_contiguous())?)
+        let mut clock = Clock::start();
+        let insert = aligner.estimate_insert(first.make_contiguous())?;
+        clock.lap(&mut timings, Stage::Sample);
+        Some(insert)
     };
     if let Some(i) = &insert {
         say_insert(i);
@@ -149,7 +161,11 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
         ..Summary::default()
     };
     let group = options.read_group.as_ref().map(|g| g.id.as_str());
-    flow::run(
+    let taking = match order {
+        Order::Input => Stage::Write,
+        Order::Coordinate => Stage::Sort,
+    };
+    let waits = flow::run(
         options.threads,
         || match first.pop_front() {
             Some(batch) => Ok(Some(batch)),
@@ -170,12 +186,15 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
                 reads: batch.reads() as u64,
                 mapped: 0,
                 proper: 0,
+                timings: std::mem::take(&mut scratch.timings),
             };
+            let mut clock = Clock::start();
             for (t, template) in placed.templates.iter().enumerate() {
                 writer.write(&batch, t, &placed.hits, template, &mut done.bytes);
                 done.mapped += template.ends.iter().filter(|e| e.hit.is_some()).count() as u64;
                 done.proper += if template.proper { 2 } else { 0 };
             }
+            clock.lap(&mut done.timings, Stage::Record);
             Ok(done)
         },
         |done: Done| {
@@ -183,13 +202,34 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
             summary.reads += done.reads;
             summary.mapped += done.mapped;
             summary.proper += done.proper;
-            sink.push(&done.bytes)
+            timings.merge(done.timings);
+            let mut clock = Clock::start();
+            sink.push(&done.bytes)?;
+            clock.lap(&mut timings, taking);
+            Ok(())
         },
     )?;
     match sink {
         Sink::Sam(out) => out.finish()?,
-        Sink::Bam(sorter) => summary.sorted = Some(sorter.finish(&text, reference.contigs())?),
+        Sink::Bam(sorter) => {
+            let (sorted, timings) = sorter.finish(&text, reference.contigs())?;
+            summary.timings.merge(timings);
+            summary.sorted = Some(sorted);
+        }
     }
+    let read = reader.times();
+    for (stage, time) in [
+        (Stage::Inflate, read.inflating),
+        (Stage::Parse, read.parsing),
+        (Stage::WaitBytes, read.waiting),
+        (Stage::WaitReads, waits.workers),
+        (Stage::WaitWorkers, waits.source),
+        (Stage::WaitRecords, waits.sink),
+    ] {
+        timings.add(stage, time);
+    }
+    summary.timings.merge(timings);
+    summary.wall = begun.elapsed();
     Ok(summary)
 }
 

@@ -1,6 +1,6 @@
 //! `theralign align`: FASTQ to SAM or sorted BAM.
 
-use super::common::{DeviceChoice, Sorting, Threads};
+use super::common::{DeviceChoice, Sorting, Threads, Timing};
 use crate::align::insert::InsertSize;
 use crate::align::run::{Options, run as align};
 use crate::error::thousands;
@@ -43,6 +43,8 @@ pub struct Args {
     device: DeviceChoice,
     #[command(flatten)]
     threads: Threads,
+    #[command(flatten)]
+    timing: Timing,
 }
 
 /// Aligns, and says how it went.
@@ -78,7 +80,7 @@ pub fn run(args: &Args) -> Result<()> {
         share(summary.mapped),
         share(summary.proper)
     );
-    Ok(())
+    args.timing.tell(&summary, threads)
 }
 
 fn parse_insert(text: &str) -> Result<InsertSize> {

@@ -1,7 +1,9 @@
 //! Options that several subcommands share.
 
+use crate::align::run::Summary;
 use crate::backend::Device;
 use crate::format::bgzf::DEFAULT_LEVEL;
+use crate::format::output::Output;
 use crate::sort::{self, Duplicates};
 use crate::{Error, Result};
 use std::path::PathBuf;
@@ -59,6 +61,31 @@ pub fn parse_bytes(text: &str) -> std::result::Result<usize, String> {
         .map_err(|_| "give a number of bytes, as 500M or 4G".to_string())?;
     n.checked_mul(unit)
         .ok_or_else(|| "more than this machine can count".to_string())
+}
+
+/// Whether to say where the time went.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Timing {
+    /// Say how long each stage of aligning took, and how many reads took which path; as JSON into a file if one is given
+    #[arg(long, value_name = "FILE.json", num_args = 0..=1, require_equals = true)]
+    pub timings: Option<Option<PathBuf>>,
+}
+
+impl Timing {
+    /// Says it, if it was asked for.
+    pub fn tell(&self, summary: &Summary, threads: usize) -> Result<()> {
+        match &self.timings {
+            None => Ok(()),
+            Some(file) => {
+                eprint!("{}", summary.timings.table(summary.wall, threads));
+                file.as_deref().map_or(Ok(()), |file| {
+                    let json = summary.timings.json(summary.wall, threads);
+                    let text = serde_json::to_string_pretty(&json).expect("plain data");
+                    Output::write(file, (text + "\n").as_bytes())
+                })
+            }
+        }
+    }
 }
 
 /// How alignments are sorted.

@@ -1,6 +1,6 @@
 //! `theralign demo`: the whole way on data that ships with the program, checked against the truth.
 
-use super::common::{DeviceChoice, Sorting, Threads};
+use super::common::{DeviceChoice, Sorting, Threads, Timing};
 use super::run;
 use crate::call::Mode;
 use crate::call::allele::{Stretch, normalize};
@@ -84,6 +84,7 @@ pub fn run(args: &Args) -> Result<()> {
         },
         device: args.device.clone(),
         threads: args.threads.clone(),
+        timing: Timing { timings: None },
     })?;
     let reference = Reference::open(&index)?;
     let comparison = compare(&reference, &inputs, &args.output)?;

@@ -1,6 +1,6 @@
 //! `theralign run`: reads in, report out; every step between, in one folder.
 
-use super::common::{DeviceChoice, Sorting, Threads};
+use super::common::{DeviceChoice, Sorting, Threads, Timing};
 use crate::align::run as align;
 use crate::annotate::gene_model::sha256_of;
 use crate::annotate::{Knowledge, knowledge};
@@ -58,6 +58,8 @@ pub struct Args {
     pub(super) device: DeviceChoice,
     #[command(flatten)]
     pub(super) threads: Threads,
+    #[command(flatten)]
+    pub(super) timing: Timing,
 }
 
 /// Runs every step.
@@ -184,6 +186,7 @@ fn align_step(
         share(summary.mapped),
         share(summary.proper)
     );
+    args.timing.tell(&summary, threads)?;
     Ok(summary)
 }
 

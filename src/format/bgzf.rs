@@ -8,6 +8,7 @@ use std::io::{self, BufRead, Cursor, Read, Write};
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// Bytes in every block but the last, as htslib has it: also what does not shrink fits a block.
 const BLOCK: usize = 0xff00;
@@ -23,8 +24,16 @@ pub const END: [u8; 28] = [
     0, 0,
 ];
 
-/// What was written to, and where each block starts in it; the last entry is the start of the end mark.
-pub type Whole<W> = io::Result<(W, Vec<u64>)>;
+/// A file that is written to its end.
+#[derive(Debug)]
+pub struct Whole<W> {
+    /// What was written to.
+    pub inner: W,
+    /// Where each block starts in it; the last entry is the start of the end mark.
+    pub starts: Vec<u64>,
+    /// Time spent on compressing, summed over threads.
+    pub deflating: Duration,
+}
 
 /// Deflates what is written to it on rayon's threads and writes it to `W` on a thread of its own.
 /// Only [`Writer::finish`] makes the file whole. The bytes do not depend on the number of threads.
@@ -34,7 +43,7 @@ pub struct Writer<W: Send + 'static> {
     taken: u64,
     slabs: Option<SyncSender<Vec<u8>>>,
     spent: Receiver<Vec<u8>>,
-    thread: Option<JoinHandle<Whole<W>>>,
+    thread: Option<JoinHandle<io::Result<Whole<W>>>>,
 }
 
 impl<W: Write + Send + 'static> Writer<W> {
@@ -63,7 +72,7 @@ impl<W: Write + Send + 'static> Writer<W> {
     }
 
     /// Ends the file.
-    pub fn finish(mut self) -> Whole<W> {
+    pub fn finish(mut self) -> io::Result<Whole<W>> {
         self.send_slab()?;
         self.join()
     }
@@ -85,7 +94,7 @@ impl<W: Write + Send + 'static> Writer<W> {
         }
     }
 
-    fn join(&mut self) -> Whole<W> {
+    fn join(&mut self) -> io::Result<Whole<W>> {
         self.slabs = None;
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,
@@ -131,15 +140,20 @@ fn write_slabs<W: Write>(
     level: u8,
     slabs: &Receiver<Vec<u8>>,
     recycle: &SyncSender<Vec<u8>>,
-) -> Whole<W> {
+) -> io::Result<Whole<W>> {
     let mut at = 0;
     let mut starts = vec![at];
+    let mut deflating = Duration::ZERO;
     let mut deflated = Vec::new();
     for slab in slabs {
         slab.par_chunks(BLOCK)
-            .map(|block| deflate(block, level))
+            .map(|block| {
+                let start = Instant::now();
+                (deflate(block, level), start.elapsed())
+            })
             .collect_into_vec(&mut deflated);
-        for block in &deflated {
+        for (block, time) in &deflated {
+            deflating += *time;
             inner.write_all(block)?;
             at += block.len() as u64;
             starts.push(at);
@@ -148,7 +162,11 @@ fn write_slabs<W: Write>(
     }
     inner.write_all(&END)?;
     inner.flush()?;
-    Ok((inner, starts))
+    Ok(Whole {
+        inner,
+        starts,
+        deflating,
+    })
 }
 
 /// `bytes` as a whole BGZF file.
@@ -382,7 +400,8 @@ mod tests {
         for piece in bytes.chunks(10_007) {
             writer.write_all(piece).unwrap();
         }
-        writer.finish().unwrap()
+        let whole = writer.finish().unwrap();
+        (whole.inner, whole.starts)
     }
 
     fn inflated(bytes: &[u8]) -> io::Result<Vec<u8>> {

@@ -8,6 +8,7 @@ use crate::{Error, Result, error::thousands};
 use memchr::memchr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Longest read that is taken; lengths fit 16 bits on the devices.
 pub const MAX_READ: usize = 65_535;
@@ -54,6 +55,18 @@ pub struct FastqReader {
     next_lane: u32,
     next_batch: u64,
     next_template: u64,
+    times: ReadTimes,
+}
+
+/// What reading took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadTimes {
+    /// Finding records, waiting aside.
+    pub parsing: Duration,
+    /// Waiting for bytes.
+    pub waiting: Duration,
+    /// Reading and inflating on the files' threads, of lanes that are done.
+    pub inflating: Duration,
 }
 
 struct Lane {
@@ -88,6 +101,7 @@ impl FastqReader {
             next_lane: 0,
             next_batch: 0,
             next_template: 0,
+            times: ReadTimes::default(),
         })
     }
 
@@ -96,8 +110,20 @@ impl FastqReader {
     /// # Errors
     /// Names file and record for everything that is not FASTQ or not a pair.
     pub fn next_batch(&mut self) -> Result<Option<ReadBatch>> {
+        let start = Instant::now();
         let mut batch = ReadBatch::default();
-        Ok(self.fill(&mut batch)?.then_some(batch))
+        let filled = self.fill(&mut batch)?;
+        self.times.parsing += start.elapsed();
+        Ok(filled.then_some(batch))
+    }
+
+    /// What reading took so far.
+    pub fn times(&self) -> ReadTimes {
+        let parsing = self.times.parsing.saturating_sub(self.times.waiting);
+        ReadTimes {
+            parsing,
+            ..self.times
+        }
     }
 
     /// As [`FastqReader::next_batch`], into a batch whose memory is used again; false after the last.
@@ -129,6 +155,11 @@ impl FastqReader {
                 }
             }
             if batch.is_empty() {
+                for file in &lane.files {
+                    let (waited, inflating) = file.window.times();
+                    self.times.waiting += waited;
+                    self.times.inflating += inflating;
+                }
                 self.current = None;
                 continue;
             }

@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Bytes of file in a chunk.
 const CHUNK: usize = 1 << 20;
@@ -18,8 +19,8 @@ pub(super) const HEADROOM: usize = 1 << 18;
 enum Message {
     /// `HEADROOM` bytes of anything, then bytes of the file.
     Chunk(Vec<u8>),
-    /// All was read.
-    End,
+    /// All was read, in so much time.
+    End(Duration),
     /// The file could not be opened.
     Refused(Error),
     /// Reading or inflating failed after the chunks before.
@@ -33,6 +34,9 @@ pub(super) struct Window {
     buffer: Vec<u8>,
     start: usize,
     ended: bool,
+    /// How long it waited for bytes, and how long reading and inflating them took.
+    waited: Duration,
+    inflating: Duration,
 }
 
 /// Why a window gets no further.
@@ -62,6 +66,8 @@ impl Window {
             buffer: Vec::new(),
             start: 0,
             ended: false,
+            waited: Duration::ZERO,
+            inflating: Duration::ZERO,
         })
     }
 
@@ -80,13 +86,21 @@ impl Window {
         self.start += n;
     }
 
+    /// How long it waited for bytes, and how long reading and inflating them took; that is known at the end.
+    pub(super) fn times(&self) -> (Duration, Duration) {
+        (self.waited, self.inflating)
+    }
+
     /// Makes [`Window::bytes`] longer, or sets [`Window::ended`].
     pub(super) fn read_more(&mut self) -> Result<(), Stop> {
         let rest = self.buffer.len() - self.start;
         if rest > HEADROOM {
             return Err(Stop::TooLong);
         }
-        match self.messages.recv().expect("the reading thread panicked") {
+        let start = Instant::now();
+        let message = self.messages.recv().expect("the reading thread panicked");
+        self.waited += start.elapsed();
+        match message {
             Message::Chunk(mut chunk) => {
                 let start = HEADROOM - rest;
                 chunk[start..HEADROOM].copy_from_slice(&self.buffer[self.start..]);
@@ -94,7 +108,10 @@ impl Window {
                 let _ = self.spent.try_send(spent); // the thread may have ended
                 self.start = start;
             }
-            Message::End => self.ended = true,
+            Message::End(time) => {
+                self.ended = true;
+                self.inflating = time;
+            }
             Message::Refused(e) => return Err(Stop::Refused(e)),
             Message::Broken(e) => return Err(Stop::Broken(e)),
         }
@@ -103,6 +120,7 @@ impl Window {
 }
 
 fn read_chunks(path: &Path, sender: &SyncSender<Message>, recycled: &Receiver<Vec<u8>>) {
+    let mut busy = Duration::ZERO;
     let mut reader = match input::open(path) {
         Ok(reader) => reader,
         Err(e) => {
@@ -114,15 +132,19 @@ fn read_chunks(path: &Path, sender: &SyncSender<Message>, recycled: &Receiver<Ve
         let mut chunk = recycled.try_recv().unwrap_or_default();
         chunk.resize(HEADROOM + CHUNK, 0);
         let mut filled = HEADROOM;
+        let start = Instant::now();
         let outcome = loop {
             match reader.read(&mut chunk[filled..]) {
-                Ok(0) if filled < chunk.len() => break Some(Message::End),
+                Ok(0) if filled < chunk.len() => {
+                    break Some(Message::End(busy + start.elapsed()));
+                }
                 Ok(0) => break None,
                 Ok(n) => filled += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => break Some(Message::Broken(e)),
             }
         };
+        busy += start.elapsed();
         chunk.truncate(filled);
         // A failed send means that nobody reads any more.
         if filled > HEADROOM && sender.send(Message::Chunk(chunk)).is_err() {

@@ -12,12 +12,14 @@ use crate::format::bgzf;
 use crate::format::output::Output;
 use crate::format::sam::flag;
 use crate::genome::Contig;
+use crate::timings::{Clock, Stage, Timings};
 use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
 use dedup::Finder;
 use external::{ExternalSorter, Merged};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What happens to templates that are copies of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -131,8 +133,10 @@ impl Sorter {
     }
 
     /// Writes the BAM and, beside a file, its index (`.bai`, or `.csi` if a contig is too long for that).
-    /// `text` is the header's text, see [`crate::format::header::text`].
-    pub fn finish(self, text: &str, contigs: &[Contig]) -> Result<Summary> {
+    /// Tells what it sorted, and what this took. `text` is the header's text, see [`crate::format::header::text`].
+    pub fn finish(self, text: &str, contigs: &[Contig]) -> Result<(Summary, Timings)> {
+        let mut timings = Timings::default();
+        let mut clock = Clock::start();
         let path = self.output.path().to_path_buf();
         let copies = self.finder.map(Finder::finish).transpose()?;
         let remove = self.duplicates == Duplicates::Remove;
@@ -144,17 +148,22 @@ impl Sorter {
         let writer = bgzf::Writer::new(self.output, self.level);
         let head = bam::header(text, contigs);
         let index = IndexBuilder::new(contigs.iter().map(|c| c.length));
-        let whole = write_sorted(writer, &head, index, self.records.finish()?, fate, &path)?;
+        let merged = self.records.finish()?;
+        clock.lap(&mut timings, Stage::Sort);
+        let whole = write_sorted(writer, &head, index, merged, fate, &path)?;
         if whole.output.is_new_file() {
             add_index(&path, whole.output, &whole.index, whole.extension)?;
         } else {
             whole.output.finish()?;
         }
-        Ok(Summary {
+        clock.lap(&mut timings, Stage::Write);
+        timings.add(Stage::Deflate, whole.deflating);
+        let summary = Summary {
             records: whole.records,
             templates: self.templates,
             duplicate_templates: copies.map_or(0, |c| c.count()),
-        })
+        };
+        Ok((summary, timings))
     }
 }
 
@@ -172,6 +181,7 @@ struct Whole<W> {
     index: Vec<u8>,
     extension: &'static str,
     records: u64,
+    deflating: Duration,
 }
 
 fn write_sorted<W: Write + Send + 'static>(
@@ -208,17 +218,18 @@ fn write_sorted<W: Write + Send + 'static>(
         );
         records += 1;
     }
-    let (output, blocks) = writer.finish().map_err(Error::io(path))?;
+    let written = writer.finish().map_err(Error::io(path))?;
     let extension = index.extension();
-    let index = match (extension, index.finish(&blocks)) {
+    let index = match (extension, index.finish(&written.starts)) {
         ("csi", bytes) => bgzf::compressed(&bytes, bgzf::DEFAULT_LEVEL),
         (_, bytes) => bytes,
     };
     Ok(Whole {
-        output,
+        output: written.inner,
         index,
         extension,
         records,
+        deflating: written.deflating,
     })
 }
 

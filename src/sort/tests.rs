@@ -103,7 +103,7 @@ fn sorted(templates: &[Vec<u8>], options: &Options, cut: usize) -> (Vec<u8>, Vec
         sorter.push(&templates.concat()).unwrap();
     }
     assert!(!path.exists());
-    let summary = sorter
+    let (summary, _) = sorter
         .finish(
             &text(Order::Coordinate, &contigs(), None, "theralign test"),
             &contigs(),
