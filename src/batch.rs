@@ -25,6 +25,10 @@ pub struct ReadBatch {
     pub quals: Vec<u8>,
     /// Where each read ends in `bases` and `quals`; one per read. A read may be empty.
     pub read_ends: Vec<u32>,
+    /// Fields that the input gave each read, as BAM has them, one read's after another's.
+    pub tags: Vec<u8>,
+    /// Where each read's fields end in `tags`; one per read, or none if no read has any.
+    pub tag_ends: Vec<u32>,
 }
 
 impl ReadBatch {
@@ -58,6 +62,14 @@ impl ReadBatch {
         &self.quals[span(&self.read_ends, r)]
     }
 
+    /// Fields of read `r`, see [`crate::format::tags`].
+    pub fn tags(&self, r: usize) -> &[u8] {
+        if self.tag_ends.is_empty() {
+            return &[];
+        }
+        &self.tags[span(&self.tag_ends, r)]
+    }
+
     /// Length of read `r`.
     pub fn read_len(&self, r: usize) -> usize {
         span(&self.read_ends, r).len()
@@ -84,6 +96,8 @@ impl ReadBatch {
         self.bases.clear();
         self.quals.clear();
         self.read_ends.clear();
+        self.tags.clear();
+        self.tag_ends.clear();
     }
 }
 

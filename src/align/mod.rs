@@ -171,7 +171,8 @@ impl<'a> Aligner<'a> {
                 let mut scratch = Scratch::default();
                 let placed = self.place(batch, None, &mut scratch)?;
                 let mut distances = Vec::new();
-                for t in 0..batch.templates() {
+                let pairs = if batch.paired { batch.templates() } else { 0 };
+                for t in 0..pairs {
                     let own = [2 * t, 2 * t + 1].map(|r| &placed.hits.of_read[r]);
                     let sure = |e: usize| placed.templates[t].ends[e].mapq >= CONFIDENT;
                     if let ([a, ..], [b, ..], true) = (

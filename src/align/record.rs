@@ -5,6 +5,7 @@ use super::pair::{Placed, Template};
 use crate::batch::ReadBatch;
 use crate::domain::{Cigar, CigarOp, ContigId, GenomePos, Pos, complement};
 use crate::format::sam::{Record, Tag, TagValue, flag};
+use crate::format::tags;
 use crate::genome::Reference;
 use std::fmt::Write;
 
@@ -147,7 +148,7 @@ impl<'a, E: Encode> Writer<'a, E> {
         let Some(primary) = end.hit else {
             let mut tags = Vec::new();
             mate_tags(mate, &mut tags);
-            self.group_tag(&mut tags);
+            self.carried_tags(batch.tags(r), &mut tags);
             let record = Record {
                 name: batch.name(t),
                 flag: flags | flag::UNMAPPED,
@@ -228,7 +229,7 @@ impl<'a, E: Encode> Writer<'a, E> {
                 },
             ];
             mate_tags(mate, &mut tags);
-            self.group_tag(&mut tags);
+            self.carried_tags(batch.tags(r), &mut tags);
             if !self.sa.is_empty() {
                 tags.push(Tag {
                     name: *b"SA",
@@ -253,13 +254,15 @@ impl<'a, E: Encode> Writer<'a, E> {
         }
     }
 
-    fn group_tag<'t>(&'t self, tags: &mut Vec<Tag<'t>>) {
+    /// The read group, and the fields that the input gave the read.
+    fn carried_tags<'t>(&'t self, input: &'t [u8], tags: &mut Vec<Tag<'t>>) {
         if let Some(id) = self.read_group {
             tags.push(Tag {
                 name: *b"RG",
                 value: TagValue::Text(id.as_bytes()),
             });
         }
+        tags.extend(tags::split(input));
     }
 
     /// Fills `bases` and `quals` as the record of a hit has them.

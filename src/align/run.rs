@@ -1,4 +1,4 @@
-//! FASTQ files to an alignment file: the whole of `theralign align`.
+//! Reads to an alignment file: the whole of `theralign align`.
 
 use super::insert::{InsertSize, SAMPLE};
 use super::record::Writer;
@@ -8,9 +8,9 @@ use crate::batch::ReadBatch;
 use crate::error::thousands;
 use crate::flow;
 use crate::format::bam::write_bam;
-use crate::format::fastq::{FastqReader, Pairing};
 use crate::format::header::{self, Order, ReadGroup};
 use crate::format::output::Output;
+use crate::format::reads::{Reader, Source};
 use crate::format::sam::{Record, write_sam};
 use crate::genome::Reference;
 use crate::sort::{self, Sorter};
@@ -24,13 +24,11 @@ use std::time::{Duration, Instant};
 /// What to align, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// FASTQ files, lane after lane.
-    pub reads: Vec<PathBuf>,
-    /// How reads make templates.
-    pub pairing: Pairing,
+    /// What to read.
+    pub source: Source,
     /// Where to: `.bam` is sorted and indexed, all else is SAM in input order; `-` is standard output.
     pub output: PathBuf,
-    /// The read group of all records.
+    /// The read group of all records; without one they keep those of the input.
     pub read_group: Option<ReadGroup>,
     /// The insert size, if it is not to be estimated.
     pub insert: Option<InsertSize>,
@@ -126,13 +124,13 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
     } else {
         CPU_BATCH
     });
-    let mut reader = FastqReader::open(&options.reads, options.pairing, batch)?;
+    let mut reader = options.source.open(batch)?;
     eprintln!("aligning on {}", device.name());
     let mut sink = Sink::open(options)?;
     let order = sink.order();
     let aligner = Aligner::new(reference, device);
     let mut first = VecDeque::new();
-    let insert = if options.pairing == Pairing::Single {
+    let insert = if !reader.may_pair() {
         None
     } else if let Some(given) = options.insert {
         Some(given)
@@ -143,15 +141,17 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
         clock.lap(&mut timings, Stage::Sample);
         Some(insert)
     };
-    if let Some(i) = &insert {
+    // Among single reads in BAM there is nothing to say.
+    if let Some(i) = &insert
+        && (options.insert.is_some() || first.iter().any(|b| b.paired))
+    {
         say_insert(i);
     }
-    let text = header::text(
-        order,
-        reference.contigs(),
-        options.read_group.as_ref(),
-        &options.command,
-    );
+    let groups = match &options.read_group {
+        Some(group) => vec![group.clone()],
+        None => reader.groups().to_vec(),
+    };
+    let text = header::text(order, reference.contigs(), &groups, &options.command);
     if let Sink::Sam(_) = sink {
         sink.push(text.as_bytes())?;
     }
@@ -234,7 +234,7 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
 }
 
 /// Reads batches until they hold the templates that the insert size is estimated from.
-fn read_sample(reader: &mut FastqReader, batches: &mut VecDeque<ReadBatch>) -> Result<()> {
+fn read_sample(reader: &mut Reader, batches: &mut VecDeque<ReadBatch>) -> Result<()> {
     let mut templates = 0;
     while templates < SAMPLE {
         let Some(batch) = reader.next_batch()? else {

@@ -11,7 +11,6 @@ use noodles::sam::alignment::record::cigar::op::Kind;
 use noodles::{bam, bgzf, sam};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read as _, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// A fragment's two readings of one base together count for no more than this phred: what both
@@ -86,7 +85,7 @@ impl Bam {
                 "Give a coordinate-sorted BAM file; this one may be cut short.",
             )
         })?;
-        if !ends_whole(path).map_err(Error::io(path))? {
+        if !crate::format::bgzf::ends_whole(path).map_err(Error::io(path))? {
             return Err(wrong(
                 "the file is cut short: its end mark is missing".into(),
                 "Copy or make it again; samtools quickcheck tells whether it is whole.",
@@ -179,17 +178,6 @@ fn open_reader(path: &Path) -> Result<bam::io::Reader<bgzf::io::Reader<File>>> {
     File::open(path)
         .map(bam::io::Reader::new)
         .map_err(Error::io(path))
-}
-
-/// Does the file end with BGZF's end mark (SAM 1.6 §4.1.2), an empty block of 28 bytes?
-fn ends_whole(path: &Path) -> std::io::Result<bool> {
-    let mut file = File::open(path)?;
-    let mut end = [0; 28];
-    if file.seek(SeekFrom::End(-28)).is_err() {
-        return Ok(false);
-    }
-    file.read_exact(&mut end)?;
-    Ok(end == crate::format::bgzf::END)
 }
 
 /// The index beside the file, or one made now.

@@ -1,11 +1,12 @@
-//! `theralign align`: FASTQ to SAM or sorted BAM.
+//! `theralign align`: FASTQ or unaligned BAM to SAM or sorted BAM.
 
-use super::common::{DeviceChoice, Sorting, Threads, Timing};
+use super::common::{Carried, DeviceChoice, Sorting, Threads, Timing};
 use crate::align::insert::InsertSize;
 use crate::align::run::{Options, run as align};
 use crate::error::thousands;
 use crate::format::fastq::Pairing;
 use crate::format::header::ReadGroup;
+use crate::format::reads::Source;
 use crate::genome::Reference;
 use crate::{Error, Result};
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ pub struct Args {
     /// Index made by `theralign index`
     #[arg(short = 'x', long, value_name = "INDEX")]
     index: PathBuf,
-    /// FASTQ files (plain, gzip or BGZF; - is standard input): one is single-end; R1 R2 of each lane are pairs
+    /// FASTQ files (plain, gzip or BGZF; - is standard input): one is single-end; R1 R2 of each lane are pairs. Or unaligned BAM files
     #[arg(required = true, value_name = "READS.fq[.gz]")]
     reads: Vec<PathBuf>,
     /// Where to write: OUT.bam is sorted and indexed, OUT.sam and - (standard output) are SAM in input order
@@ -28,7 +29,7 @@ pub struct Args {
     /// Every file is single-end reads, however many there are
     #[arg(long, conflicts_with = "interleaved")]
     single: bool,
-    /// Read group, as '@RG\tID:lane1\tSM:sample\tLB:library'
+    /// Read group, as '@RG\tID:lane1\tSM:sample\tLB:library' [default: those of BAM input]
     #[arg(short = 'R', long, value_name = "LINE")]
     read_group: Option<String>,
     /// Mean and standard deviation of the insert size [default: estimated from the first pairs]
@@ -37,6 +38,8 @@ pub struct Args {
     /// Reads or pairs in a batch; changes nothing in the output [default: what suits the device]
     #[arg(long, value_name = "N")]
     batch: Option<std::num::NonZeroUsize>,
+    #[command(flatten)]
+    carried: Carried,
     #[command(flatten)]
     sorting: Sorting,
     #[command(flatten)]
@@ -51,13 +54,17 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let threads = args.threads.apply()?;
     let pairing = match (args.interleaved, args.single) {
-        (true, _) => Pairing::Interleaved,
-        (_, true) => Pairing::Single,
-        _ => Pairing::of_files(args.reads.len())?,
+        (true, _) => Some(Pairing::Interleaved),
+        (_, true) => Some(Pairing::Single),
+        _ => None,
     };
     let options = Options {
-        reads: args.reads.clone(),
-        pairing,
+        source: Source {
+            files: args.reads.clone(),
+            pairing,
+            extras: args.carried.extras(),
+            keep_groups: args.read_group.is_none(),
+        },
         output: args.output.clone(),
         read_group: args
             .read_group

@@ -3,7 +3,9 @@
 use crate::align::run::Summary;
 use crate::backend::Device;
 use crate::format::bgzf::DEFAULT_LEVEL;
+use crate::format::fastq::Extras;
 use crate::format::output::Output;
+use crate::format::umi::Umi;
 use crate::sort::{self, Duplicates};
 use crate::{Error, Result};
 use std::path::PathBuf;
@@ -61,6 +63,27 @@ pub fn parse_bytes(text: &str) -> std::result::Result<usize, String> {
         .map_err(|_| "give a number of bytes, as 500M or 4G".to_string())?;
     n.checked_mul(unit)
         .ok_or_else(|| "more than this machine can count".to_string())
+}
+
+/// What is taken from the reads' records beside the reads.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Carried {
+    /// Where each template's UMI stands; it becomes RX, and templates with different ones are no duplicates
+    #[arg(long, value_enum, value_name = "WHERE")]
+    pub umi: Option<Umi>,
+    /// FASTQ comments are fields of SAM, as RX:Z:ACGT, with tabs between them: give them to the records
+    #[arg(short = 'C', long)]
+    pub comments: bool,
+}
+
+impl Carried {
+    /// As readers take it.
+    pub fn extras(&self) -> Extras {
+        Extras {
+            umi: self.umi,
+            comments: self.comments,
+        }
+    }
 }
 
 /// Whether to say where the time went.

@@ -1,6 +1,6 @@
 //! `theralign demo`: the whole way on data that ships with the program, checked against the truth.
 
-use super::common::{DeviceChoice, Sorting, Threads, Timing};
+use super::common::{Carried, DeviceChoice, Sorting, Threads, Timing};
 use super::run;
 use crate::call::Mode;
 use crate::call::allele::{Stretch, normalize};
@@ -83,6 +83,10 @@ pub fn run(args: &Args) -> Result<()> {
             level: DEFAULT_LEVEL,
         },
         device: args.device.clone(),
+        carried: Carried {
+            umi: None,
+            comments: false,
+        },
         threads: args.threads.clone(),
         timing: Timing { timings: None },
     })?;

@@ -1,6 +1,6 @@
 //! `theralign run`: reads in, report out; every step between, in one folder.
 
-use super::common::{DeviceChoice, Sorting, Threads, Timing};
+use super::common::{Carried, DeviceChoice, Sorting, Threads, Timing};
 use crate::align::run as align;
 use crate::annotate::gene_model::sha256_of;
 use crate::annotate::{Knowledge, knowledge};
@@ -10,6 +10,7 @@ use crate::error::thousands;
 use crate::format::fastq::Pairing;
 use crate::format::folder::OutputFolder;
 use crate::format::header::ReadGroup;
+use crate::format::reads::Source;
 use crate::format::{bed, input, output::Output};
 use crate::genome::Reference;
 use crate::qc::{self, Qc};
@@ -40,7 +41,7 @@ pub struct Args {
     /// Folder for the results
     #[arg(short, long, value_name = "DIR")]
     pub(super) output: PathBuf,
-    /// FASTQ files (plain, gzip or BGZF; - is standard input): one is single-end; R1 R2 of each lane are pairs
+    /// FASTQ files (plain, gzip or BGZF; - is standard input): one is single-end; R1 R2 of each lane are pairs. Or unaligned BAM files
     #[arg(required = true, value_name = "READS.fq[.gz]")]
     pub(super) reads: Vec<PathBuf>,
     /// Mates follow each other in each file
@@ -52,6 +53,8 @@ pub struct Args {
     /// Reads or pairs in a batch; changes nothing in the output [default: what suits the device]
     #[arg(long, value_name = "N", hide = true)]
     pub(super) batch: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(super) carried: Carried,
     #[command(flatten)]
     pub(super) sorting: Sorting,
     #[command(flatten)]
@@ -162,11 +165,11 @@ fn align_step(
 ) -> Result<align::Summary> {
     let sample = &args.sample;
     let options = align::Options {
-        reads: args.reads.clone(),
-        pairing: if args.interleaved {
-            Pairing::Interleaved
-        } else {
-            Pairing::of_files(args.reads.len())?
+        source: Source {
+            files: args.reads.clone(),
+            pairing: args.interleaved.then_some(Pairing::Interleaved),
+            extras: args.carried.extras(),
+            keep_groups: false,
         },
         output: folder.file(&format!("{sample}.bam")),
         read_group: Some(ReadGroup::parse(&format!(

@@ -86,6 +86,10 @@ pub fn write_bam(record: &Record, out: &mut Vec<u8>) {
                 out.extend_from_slice(value);
                 out.push(0);
             }
+            TagValue::Bam(kind, bytes) => {
+                out.push(kind);
+                out.extend_from_slice(bytes);
+            }
         }
     }
     let length = (out.len() - start - 4) as u32;
@@ -127,6 +131,16 @@ impl<'a> RawRecord<'a> {
     /// The record that `bytes` are.
     pub fn new(bytes: &'a [u8]) -> RawRecord<'a> {
         RawRecord(bytes)
+    }
+
+    /// The record that `bytes` are, if the lengths in it agree with theirs.
+    pub fn checked(bytes: &'a [u8]) -> Option<RawRecord<'a>> {
+        let record = RawRecord(bytes);
+        let name_end = 36 + usize::from(*bytes.get(12)?);
+        (bytes.len() >= 36
+            && record.tags_start() <= bytes.len()
+            && bytes.get(36..name_end)?.last() == Some(&0))
+        .then_some(record)
     }
 
     /// The records that stand one after another in `bytes`.
@@ -184,12 +198,33 @@ impl<'a> RawRecord<'a> {
         })
     }
 
+    fn bases_start(self) -> usize {
+        let runs = usize::from(u16::from_le_bytes(self.field(16)));
+        36 + usize::from(self.0[12]) + 4 * runs
+    }
+
+    fn length(self) -> usize {
+        u32::from_le_bytes(self.field(20)) as usize
+    }
+
+    fn tags_start(self) -> usize {
+        self.bases_start() + self.length().div_ceil(2) + self.length()
+    }
+
+    /// 4-bit codes, two to a byte, the first in the upper half.
+    pub fn bases(self) -> &'a [u8] {
+        &self.0[self.bases_start()..][..self.length().div_ceil(2)]
+    }
+
+    /// Optional fields, see [`super::tags`].
+    pub fn tags(self) -> &'a [u8] {
+        &self.0[self.tags_start()..]
+    }
+
     /// Phred values; 255 where there are none.
     pub fn quals(self) -> &'a [u8] {
-        let runs = usize::from(u16::from_le_bytes(self.field(16)));
-        let length = u32::from_le_bytes(self.field(20)) as usize;
-        let start = 36 + usize::from(self.0[12]) + 4 * runs + length.div_ceil(2);
-        &self.0[start..start + length]
+        let start = self.bases_start() + self.length().div_ceil(2);
+        &self.0[start..start + self.length()]
     }
 
     /// Reference bases covered: M, D, N, = and X.

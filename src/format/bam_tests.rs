@@ -25,7 +25,7 @@ fn header_text() -> String {
     text(
         Order::Input,
         &contigs(),
-        Some(&group),
+        std::slice::from_ref(&group),
         "theralign align -x i r.fq",
     )
 }

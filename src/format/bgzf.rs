@@ -4,8 +4,10 @@ use flate2::bufread::MultiGzDecoder;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use rayon::prelude::*;
 use std::cell::RefCell;
-use std::io::{self, BufRead, Cursor, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom, Write};
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -223,6 +225,17 @@ fn block_size(header: &[u8]) -> Option<usize> {
         extra = rest.get(length..)?;
     }
     None
+}
+
+/// Does the file end with the end mark of whole ones?
+pub fn ends_whole(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut end = [0; END.len()];
+    if file.seek(SeekFrom::End(-(END.len() as i64))).is_err() {
+        return Ok(false);
+    }
+    file.read_exact(&mut end)?;
+    Ok(end == END)
 }
 
 /// Does a file that starts with these bytes look like BGZF?

@@ -3,6 +3,8 @@
 
 use super::input;
 use super::stream::{HEADROOM, Stop, Window};
+use super::tags;
+use super::umi::{self, Umi};
 use crate::batch::ReadBatch;
 use crate::{Error, Result, error::thousands};
 use memchr::memchr;
@@ -13,9 +15,9 @@ use std::time::{Duration, Instant};
 /// Longest read that is taken; lengths fit 16 bits on the devices.
 pub const MAX_READ: usize = 65_535;
 /// Longest name; BAM (SAM 1.6 §4.2) gives its length, with a NUL, one byte.
-const MAX_NAME: usize = 254;
+pub(super) const MAX_NAME: usize = 254;
 /// A batch ends early when it holds so many bases, so that long reads do not grow it without bound.
-const MAX_BATCH_BASES: usize = 1 << 27;
+pub(super) const MAX_BATCH_BASES: usize = 1 << 27;
 
 /// How the reads of the given files belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +48,27 @@ impl Pairing {
     }
 }
 
+/// What of a record is kept beside its read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// Where the UMI stands that becomes RX, if it does.
+    pub umi: Option<Umi>,
+    /// The comment behind the name holds fields of SAM, with tabs between them.
+    pub comments: bool,
+}
+
+impl Extras {
+    fn any(self) -> bool {
+        self != Extras::default()
+    }
+}
+
 /// Reads the lanes of an input, batch by batch. Each file is read and inflated on its own thread.
 pub struct FastqReader {
     lanes: std::vec::IntoIter<Vec<PathBuf>>,
     pairing: Pairing,
     batch_templates: usize,
+    extras: Extras,
     current: Option<Lane>,
     next_lane: u32,
     next_batch: u64,
@@ -73,6 +91,8 @@ struct Lane {
     number: u32,
     files: Vec<Records>,
     templates: u64,
+    /// Of the current template's records, if they are wanted.
+    comments: [Vec<u8>; 2],
 }
 
 impl FastqReader {
@@ -97,12 +117,20 @@ impl FastqReader {
             lanes: lanes.into_iter(),
             pairing,
             batch_templates,
+            extras: Extras::default(),
             current: None,
             next_lane: 0,
             next_batch: 0,
             next_template: 0,
             times: ReadTimes::default(),
         })
+    }
+
+    /// Keeps more than the reads.
+    #[must_use]
+    pub fn with(mut self, extras: Extras) -> FastqReader {
+        self.extras = extras;
+        self
     }
 
     /// The next batch, or `None` after the last. After an error there is nothing more to be had.
@@ -145,12 +173,13 @@ impl FastqReader {
                             number: self.next_lane - 1,
                             files: files.collect::<Result<_>>()?,
                             templates: 0,
+                            comments: Default::default(),
                         })
                     }
                 },
             };
             while batch.templates() < self.batch_templates && batch.bases.len() < MAX_BATCH_BASES {
-                if !lane.push_template(self.pairing, batch)? {
+                if !lane.push_template(self.pairing, self.extras, batch)? {
                     break;
                 }
             }
@@ -175,12 +204,19 @@ impl FastqReader {
 
 impl Lane {
     /// Appends the lane's next template; false at its end.
-    fn push_template(&mut self, pairing: Pairing, batch: &mut ReadBatch) -> Result<bool> {
+    fn push_template(
+        &mut self,
+        pairing: Pairing,
+        extras: Extras,
+        batch: &mut ReadBatch,
+    ) -> Result<bool> {
         let name_start = batch.names.len();
+        let [first_comment, second_comment] = &mut self.comments;
+        let wanted = |comment| extras.any().then_some(comment);
         let (one, two) = self.files.split_at_mut(1);
-        if !one[0].push_read(batch)? {
+        if !one[0].push_read(batch, wanted(first_comment))? {
             if let Some(two) = two.first_mut()
-                && two.push_read(batch)?
+                && two.push_read(batch, None)?
             {
                 return Err(one[0].ends_before(&two.file));
             }
@@ -197,7 +233,7 @@ impl Lane {
             let mate = two.first_mut();
             let first_file = mate.is_some().then(|| one[0].file.clone());
             let records = mate.unwrap_or(&mut one[0]);
-            if !records.push_read(batch)? {
+            if !records.push_read(batch, wanted(second_comment))? {
                 return Err(match first_file {
                     Some(first) => records.ends_before(&first),
                     None => records.odd(),
@@ -212,7 +248,59 @@ impl Lane {
         batch.names.truncate(name_start + kept);
         batch.name_ends.push(batch.names.len() as u32);
         self.templates += 1;
+        if extras.any() {
+            self.push_tags(extras, batch)?;
+        }
         Ok(true)
+    }
+
+    /// Appends the tags of the last template's reads.
+    fn push_tags(&self, extras: Extras, batch: &mut ReadBatch) -> Result<()> {
+        let comments = &self.comments[..=usize::from(batch.paired)];
+        let wrong = |what: &str, text: &[u8], remedy: &str| {
+            let file = &self.files[0];
+            let at = format!("record {}", thousands(file.done));
+            Error::input(&file.file, at, format!("{what} {}", shown(text)), remedy)
+        };
+        let umi = match extras.umi {
+            None => None,
+            Some(Umi::Name) => {
+                let name = batch.name(batch.templates() - 1);
+                Some(umi::of_name(name).ok_or_else(|| {
+                    let remedy = "Names end like :ACGT or :ACGT+TTAC with --umi name.";
+                    wrong("no UMI behind the last colon of the name", name, remedy)
+                })?)
+            }
+            Some(Umi::Comment) => {
+                let mut found: Vec<_> =
+                    comments.iter().filter_map(|c| umi::of_comment(c)).collect();
+                found.dedup(); // mates usually repeat it
+                if found.is_empty() {
+                    let remedy =
+                        "Comments hold RX:Z:ACGT-TTAC, or end in ACGT+TTAC, with --umi comment.";
+                    return Err(wrong("no UMI in the comment", &comments[0], remedy));
+                }
+                Some(found.join(&b'-'))
+            }
+        };
+        for comment in comments {
+            let fields = comment.split(|&c| c == b'\t').filter(|f| !f.is_empty());
+            for field in fields.filter(|_| extras.comments) {
+                let replaced = field.starts_with(b"RG")
+                    || umi.is_some() && field.starts_with(b"RX")
+                    || (field.first_chunk()).is_some_and(|name| tags::is_ours(*name));
+                if !replaced && tags::parse(field, &mut batch.tags).is_none() {
+                    let remedy =
+                        "With -C comments hold fields like RX:Z:ACGT, with tabs between them.";
+                    return Err(wrong("no field of SAM in the comment:", field, remedy));
+                }
+            }
+            if let Some(umi) = &umi {
+                tags::push_text(*b"RX", umi, &mut batch.tags);
+            }
+            batch.tag_ends.push(batch.tags.len() as u32);
+        }
+        Ok(())
     }
 }
 
@@ -275,6 +363,7 @@ struct Records {
 /// Where the parts of a record lie, from its first byte.
 struct Parts {
     name: Range<usize>,
+    comment: Range<usize>,
     bases: Range<usize>,
     quals: Range<usize>,
     used: usize,
@@ -299,9 +388,9 @@ impl Records {
         })
     }
 
-    /// Appends the next record's bases, qualities and name to the batch, but no name end; false at
-    /// the end of the file.
-    fn push_read(&mut self, batch: &mut ReadBatch) -> Result<bool> {
+    /// Appends the next record's bases, qualities and name to the batch, but no name end, and puts its
+    /// comment in place of the one before; false at the end of the file.
+    fn push_read(&mut self, batch: &mut ReadBatch, comment: Option<&mut Vec<u8>>) -> Result<bool> {
         let parts = loop {
             let bytes = self.window.bytes();
             match cut(bytes, self.window.ended()) {
@@ -337,6 +426,10 @@ impl Records {
             ));
         }
         batch.names.extend_from_slice(name);
+        if let Some(comment) = comment {
+            comment.clear();
+            comment.extend_from_slice(&bytes[parts.comment]);
+        }
         if let Err((at, bad)) = push_bases(&bytes[parts.bases], &mut batch.bases) {
             return Err(self.wrong(
                 format!("{} as base {}", shown(&[bad]), at + 1),
@@ -534,12 +627,14 @@ fn cut(bytes: &[u8], last: bool) -> Cut {
             ),
         );
     }
+    let header_end = trimmed(bytes, 1, name_end).end;
     let name_len = bytes[1..name_end]
         .iter()
         .position(|c| matches!(c, b' ' | b'\t' | b'\r'))
         .unwrap_or(name_end - 1);
     Cut::Record(Parts {
         name: 1..1 + name_len,
+        comment: (2 + name_len).min(header_end)..header_end,
         bases,
         quals,
         used: (quals_end + 1).min(bytes.len()),

@@ -362,6 +362,77 @@ fn the_list_of_files_is_checked_before_anything_is_read() {
     assert!(open(&[], Pairing::Single).contains("no FASTQ file"));
 }
 
+/// Tags of each read of one template.
+fn tags_of(files: &[&[u8]], umi: Option<Umi>, comments: bool) -> Result<Vec<String>> {
+    let folder = TempDir::new().unwrap();
+    let paths: Vec<_> = (0..files.len())
+        .map(|i| folder.path().join(format!("{i}.fq")))
+        .collect();
+    for (path, bytes) in paths.iter().zip(files) {
+        std::fs::write(path, bytes).unwrap();
+    }
+    let reader = FastqReader::open(&paths, Pairing::of_files(files.len()).unwrap(), 1).unwrap();
+    let batch = reader.with(Extras { umi, comments }).next_batch()?.unwrap();
+    let of_read = (0..batch.reads()).map(|r| {
+        let each = tags::split(batch.tags(r)).map(|t| {
+            let crate::format::sam::TagValue::Bam(kind, bytes) = t.value else {
+                unreachable!("tags of the input are kept as BAM has them");
+            };
+            let mut text = [&t.name[..], b":"].concat();
+            tags::write_sam(kind, bytes, &mut text);
+            String::from_utf8(text).unwrap()
+        });
+        each.collect::<Vec<_>>().join(" ")
+    });
+    Ok(of_read.collect())
+}
+
+#[test]
+fn umis_and_comments_become_tags_of_both_mates() {
+    let named: [&[u8]; 2] = [
+        b"@a:ac+GT 1:N:0:TT\nA\n+\nI\n",
+        b"@a:ac+GT 2:N:0:TT\nA\n+\nI\n",
+    ];
+    assert_eq!(tags_of(&named, None, false).unwrap(), ["", ""]);
+    assert_eq!(
+        tags_of(&named, Some(Umi::Name), false).unwrap(),
+        ["RX:Z:AC-GT"; 2]
+    );
+    let m = tags_of(&named, Some(Umi::Comment), false)
+        .unwrap_err()
+        .to_string();
+    assert!(m.contains("0.fq, record 1") && m.contains("no UMI"), "{m}");
+    let m = tags_of(&named, None, true).unwrap_err().to_string();
+    assert!(
+        m.contains("no field of SAM in the comment: '1:N:0:TT'"),
+        "{m}"
+    );
+
+    let tagged: [&[u8]; 2] = [
+        b"@a\tRX:Z:AC\tQX:Z:FF\tNM:i:3\tRG:Z:q\r\nA\r\n+\r\nI\r\n",
+        b"@a\tRX:Z:GT\r\nA\r\n+\r\nI\r\n",
+    ];
+    assert_eq!(
+        tags_of(&tagged, None, true).unwrap(),
+        ["RX:Z:AC QX:Z:FF", "RX:Z:GT"]
+    );
+    assert_eq!(
+        tags_of(&tagged, Some(Umi::Comment), true).unwrap(),
+        ["QX:Z:FF RX:Z:AC-GT", "RX:Z:AC-GT"]
+    );
+    assert_eq!(
+        tags_of(&tagged[1..], Some(Umi::Comment), false).unwrap(),
+        ["RX:Z:GT"]
+    );
+    let m = tags_of(&tagged, Some(Umi::Name), false)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        m.contains("record 1: no UMI behind the last colon of the name 'a'"),
+        "{m}"
+    );
+}
+
 /// The definition, without speed: lines in fours.
 fn plain(text: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let lines: Vec<&[u8]> = text.strip_suffix(b"\n")?.split(|&c| c == b'\n').collect();

@@ -70,12 +70,7 @@ impl ReadGroup {
 }
 
 /// The text of a header. `command` is the command line as the user gave it.
-pub fn text(
-    order: Order,
-    contigs: &[Contig],
-    read_group: Option<&ReadGroup>,
-    command: &str,
-) -> String {
+pub fn text(order: Order, contigs: &[Contig], read_groups: &[ReadGroup], command: &str) -> String {
     let mut out = String::from(match order {
         Order::Input => "@HD\tVN:1.6\tSO:unsorted\tGO:query\n",
         Order::Coordinate => "@HD\tVN:1.6\tSO:coordinate\n",
@@ -83,7 +78,7 @@ pub fn text(
     for Contig { name, length, md5 } in contigs {
         let _ = writeln!(out, "@SQ\tSN:{name}\tLN:{length}\tM5:{md5}");
     }
-    if let Some(group) = read_group {
+    for group in read_groups {
         let _ = writeln!(out, "{}", group.line);
     }
     let command: String = command
@@ -130,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_command_line_cannot_break_the_header() {
-        let text = text(Order::Coordinate, &[], None, "x -R '@RG\tID:a'\n@SQ");
+        let text = text(Order::Coordinate, &[], &[], "x -R '@RG\tID:a'\n@SQ");
         assert_eq!(text.lines().count(), 2);
         assert!(text.ends_with("CL:x -R '@RG ID:a' @SQ\n"));
     }

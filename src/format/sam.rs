@@ -76,6 +76,8 @@ pub enum TagValue<'a> {
     Char(u8),
     /// `Z`: printing characters and spaces.
     Text(&'a [u8]),
+    /// Any type, as BAM has it (SAM 1.6 §4.2.4): its letter and its bytes.
+    Bam(u8, &'a [u8]),
 }
 
 /// Appends a record as a line of SAM.
@@ -119,6 +121,10 @@ pub fn write_sam(record: &Record, contigs: &[Contig], out: &mut Vec<u8>) {
             TagValue::Text(value) => {
                 out.extend_from_slice(b":Z:");
                 out.extend_from_slice(value);
+            }
+            TagValue::Bam(kind, bytes) => {
+                out.push(b':');
+                super::tags::write_sam(kind, bytes, out);
             }
         }
     }

@@ -105,7 +105,7 @@ fn sorted(templates: &[Vec<u8>], options: &Options, cut: usize) -> (Vec<u8>, Vec
     assert!(!path.exists());
     let (summary, _) = sorter
         .finish(
-            &text(Order::Coordinate, &contigs(), None, "theralign test"),
+            &text(Order::Coordinate, &contigs(), &[], "theralign test"),
             &contigs(),
         )
         .unwrap();
@@ -318,7 +318,7 @@ fn the_index_finds_what_a_scan_finds() {
             let read = at(long, pos, i % 2 == 0);
             sorter.push(&template(&format!("r{i}"), &[read])).unwrap();
         }
-        let text = text(Order::Coordinate, &contigs, None, "theralign test");
+        let text = text(Order::Coordinate, &contigs, &[], "theralign test");
         sorter.finish(&text, &contigs).unwrap();
         let index = folder.path().join(format!("x.bam.{extension}"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
