@@ -25,6 +25,8 @@ pub enum Stage {
     Extend,
     /// Looking for mates beside their mates, and extending what was found.
     Rescue,
+    /// Looking for the clipped ends of reads, near their hit and anywhere.
+    Split,
     /// Hits to placed templates: cut to contigs, paired, supplied with MAPQ.
     Pair,
     /// Placed templates to the bytes of their records.
@@ -55,7 +57,7 @@ impl Stage {
 }
 
 /// Each stage with its name.
-const STAGES: [(Stage, &str); 18] = [
+const STAGES: [(Stage, &str); 19] = [
     (Stage::Inflate, "inflate"),
     (Stage::Parse, "parse"),
     (Stage::Sample, "sample"),
@@ -64,6 +66,7 @@ const STAGES: [(Stage, &str); 18] = [
     (Stage::Candidate, "candidate"),
     (Stage::Extend, "extend"),
     (Stage::Rescue, "rescue"),
+    (Stage::Split, "split"),
     (Stage::Pair, "pair"),
     (Stage::Record, "record"),
     (Stage::Sort, "sort"),
@@ -99,6 +102,10 @@ pub struct Paths {
     pub rescue_jobs: u64,
     /// Reads placed by rescue.
     pub rescued: u64,
+    /// Clipped ends found near the hit they were clipped from.
+    pub ends_near: u64,
+    /// Clipped ends looked for anywhere.
+    pub ends_anywhere: u64,
     /// Reads with supplementary alignments.
     pub split: u64,
     /// Reads without a place.
@@ -107,7 +114,7 @@ pub struct Paths {
 
 impl Paths {
     /// Each count with its name.
-    fn named(&mut self) -> [(&'static str, &mut u64); 12] {
+    fn named(&mut self) -> [(&'static str, &mut u64); 14] {
         [
             ("reads", &mut self.reads),
             ("no_candidate", &mut self.no_candidate),
@@ -119,6 +126,8 @@ impl Paths {
             ("aligned_with_gaps", &mut self.gapped),
             ("rescue_places", &mut self.rescue_jobs),
             ("rescued", &mut self.rescued),
+            ("ends_near", &mut self.ends_near),
+            ("ends_anywhere", &mut self.ends_anywhere),
             ("split", &mut self.split),
             ("unmapped", &mut self.unmapped),
         ]

@@ -54,6 +54,20 @@ impl Hit {
         }
     }
 
+    /// Does it lie on another's strand, and one of its ends at most `reach` bases from a diagonal of the other's?
+    pub fn is_near(&self, other: &Hit, reach: u32) -> bool {
+        let diagonals = |h: &Hit| {
+            let end = i64::from(h.end) - i64::from(h.read_end);
+            [h.unclipped_start(), end]
+        };
+        let near = |d: i64| {
+            let apart = diagonals(other).map(|o| (d - o).unsigned_abs());
+            apart.iter().any(|&a| a <= u64::from(reach))
+        };
+        (self.contig, self.reverse) == (other.contig, other.reverse)
+            && diagonals(self).into_iter().any(near)
+    }
+
     /// Do two hits of a read share half of the shorter one's bases or more?
     pub fn competes(&self, other: &Hit, length: u32) -> bool {
         let (a, b) = (self.sequenced_span(length), other.sequenced_span(length));
@@ -253,7 +267,7 @@ impl Hits {
 
 /// Puts a hit among a read's hits, best first, unless one of the same strand that begins or ends
 /// where it does is as good; such ones that are worse leave. `salt`: the read's first 16 bases.
-fn insert(hits: &mut Vec<Hit>, hit: Hit, salt: u32) {
+pub(super) fn insert(hits: &mut Vec<Hit>, hit: Hit, salt: u32) {
     let same = |h: &Hit| {
         h.reverse == hit.reverse
             && (h.unclipped_start() == hit.unclipped_start()
@@ -261,7 +275,13 @@ fn insert(hits: &mut Vec<Hit>, hit: Hit, salt: u32) {
                 || h.end == hit.end)
     };
     let better = |h: &Hit| (Reverse(h.ranked), h.start, h.reverse);
-    if hits.iter().any(|h| same(h) && better(h) <= better(&hit)) {
+    if let Some(h) = hits
+        .iter_mut()
+        .find(|h| same(h) && better(h) <= better(&hit))
+    {
+        if (h.start, h.end, h.read_start) == (hit.start, hit.end, hit.read_start) {
+            h.votes = h.votes.max(hit.votes); // found again, by more seeds
+        }
         return;
     }
     hits.retain(|h| !same(h));

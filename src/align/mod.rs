@@ -7,6 +7,7 @@ pub mod pair;
 pub mod record;
 mod rescue;
 pub mod run;
+mod split;
 
 use crate::backend::{Cpu, Device, DeviceIndex, DeviceReads, Gpu, Kernels};
 use crate::batch::{PackedReads, ReadBatch};
@@ -47,6 +48,7 @@ pub struct Placements {
 pub struct Scratch {
     packed: PackedReads,
     rescue: rescue::Scratch,
+    split: split::Scratch,
     /// Times and counts of the batches since they were last taken.
     pub timings: Timings,
 }
@@ -108,6 +110,7 @@ impl<'a> Aligner<'a> {
         let Scratch {
             packed,
             rescue,
+            split,
             timings,
         } = scratch;
         let mut clock = Clock::start();
@@ -150,6 +153,21 @@ impl<'a> Aligner<'a> {
             timings.paths.rescue_jobs += jobs.len() as u64;
             clock.lap(timings, Stage::Rescue);
         }
+        timings.paths.ends_near +=
+            split::near(&mut hits, packed, self.reference, &self.scoring, split);
+        let tails = split::tails(&hits, batch);
+        timings.paths.ends_anywhere += tails.len() as u64;
+        if !tails.is_empty() {
+            let ends = DeviceReads::upload(b, &tails.packed);
+            let seeds = b.seed(&ends, index);
+            let (lists, list_ends) = (b.download(&seeds.seeds)?, b.download(&seeds.ends)?);
+            let jobs = tails.jobs(&lists, &list_ends, self.reference.seed_positions());
+            if !jobs.is_empty() {
+                let extended = b.extend(&reads, &b.upload(&jobs), index, &self.scoring);
+                hits.add(&jobs, &fetch(&extended)?, context, LEAST_SCORE, false);
+            }
+        }
+        clock.lap(timings, Stage::Split);
         let templates = place_templates(batch, &hits, packed, &summaries, insert);
         for (t, template) in templates.iter().enumerate() {
             for (r, end) in batch.reads_of(t).zip(&template.ends) {

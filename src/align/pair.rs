@@ -1,16 +1,17 @@
 //! Which of its hits each read is placed at, pairs together, and how sure that is.
 
+use super::LEAST_SCORE;
 use super::hit::{Hit, Hits};
 use super::insert::InsertSize;
 use super::mapq::{self, Evidence, NEAR};
 use super::rescue::distance;
+use super::split::NEARBY;
 use crate::batch::PackedReads;
 use crate::kernel::candidate::Summary;
+use std::cmp::Reverse;
 
 /// What placing two mates apart costs, in score: bwa's.
 const UNPAIRED: i32 = 17;
-/// Least score, bonuses aside, of a supplementary alignment.
-const LEAST_SUPPLEMENTARY: i32 = 30;
 
 /// Where a read is placed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +60,7 @@ fn single(t: usize, hits: &Hits, packed: &PackedReads, summaries: &[Summary]) ->
             second: evidence.second,
             supplementary: Vec::new(),
         };
-        add_supplementary(&mut end, own, length, summaries[t]);
+        add_supplementary(&mut end, own, length, summaries[t], None);
     }
     Template {
         ends: vec![end],
@@ -117,9 +118,22 @@ fn pair(
         _ => false,
     };
     for e in 0..2 {
-        if ends[e].hit.is_some() {
-            add_supplementary(&mut ends[e], own[e], lengths[e], summaries[e]);
-        }
+        let (m, qualities) = (1 - e, [ends[0].mapq, ends[1].mapq]);
+        let mate = ends[m].hit.zip(evidences[m].as_ref());
+        let mate = mate.map(|(h, evidence)| Beside {
+            hit: &own[m][h],
+            length: lengths[m],
+            mapq: qualities[m],
+            evidence,
+            insert,
+        });
+        add_supplementary(
+            &mut ends[e],
+            own[e],
+            lengths[e],
+            summaries[e],
+            mate.as_ref(),
+        );
     }
     Template { ends, proper }
 }
@@ -178,19 +192,69 @@ fn evidence(own: &[Hit], chosen: usize, length: u32, summary: Summary) -> Eviden
     }
 }
 
-/// Adds the hits of parts of the read that the primary one leaves out, best first.
-fn add_supplementary(end: &mut Placed, own: &[Hit], length: u32, summary: Summary) {
-    let Some(primary) = end.hit else { return };
-    for (i, h) in own.iter().enumerate() {
-        let taken = |&j: &usize| own[j].competes(h, length);
-        if i == primary
-            || h.score < LEAST_SUPPLEMENTARY
-            || taken(&primary)
-            || end.supplementary.iter().any(|(j, _)| taken(j))
+/// Where a read's mate is placed, for the read's other parts: its hit and length, and what it says.
+struct Beside<'a> {
+    hit: &'a Hit,
+    length: u32,
+    mapq: u8,
+    evidence: &'a Evidence,
+    insert: &'a InsertSize,
+}
+
+impl Beside<'_> {
+    /// What lying beside the mate is worth to a hit: as much as it costs a pair to lie apart.
+    fn worth(&self, h: &Hit, length: u32) -> i32 {
+        distance(h, length, self.hit, self.length)
+            .filter(|&d| self.insert.fits(d))
+            .map_or(0, |d| (UNPAIRED - self.insert.cost(d as u32)).max(0))
+    }
+}
+
+/// Adds the hits of parts of the read that the primary one leaves out, best first; what lies beside
+/// the mate comes before its copies elsewhere.
+fn add_supplementary(
+    end: &mut Placed,
+    own: &[Hit],
+    length: u32,
+    summary: Summary,
+    mate: Option<&Beside>,
+) {
+    let Some(primary) = end.hit.filter(|_| own.len() > 1) else {
+        return;
+    };
+    let worth = |h: &Hit| mate.map_or(0, |m| m.worth(h, length));
+    let is_part = |h: &Hit| {
+        // A hit near the primary one has few diagonals to be by chance on.
+        (h.ranked >= LEAST_SCORE || h.is_near(&own[primary], NEARBY))
+            && !own[primary].competes(h, length)
+    };
+    let mut parts: Vec<usize> = (0..own.len()).filter(|&i| is_part(&own[i])).collect();
+    parts.sort_by_key(|&i| (Reverse(own[i].ranked + worth(&own[i])), i));
+    for i in parts {
+        let h = &own[i];
+        if end
+            .supplementary
+            .iter()
+            .any(|&(j, _)| own[j].competes(h, length))
         {
             continue;
         }
-        let mapq = evidence(own, i, length, summary).single() as u8;
-        end.supplementary.push((i, mapq.min(end.mapq)));
+        let evidence = evidence(own, i, length, summary);
+        let mut mapq = evidence.single();
+        if let Some(mate) = mate.filter(|m| m.worth(h, length) > 0) {
+            let others = || {
+                let competing = |&(j, o): &(usize, &Hit)| j != i && h.competes(o, length);
+                let all = own.iter().enumerate().filter(competing);
+                all.map(|(_, o)| o.score + worth(o))
+            };
+            let second = others().max().unwrap_or(0).max(0);
+            let near_second = others()
+                .filter(|o| second > 0 && o + NEAR >= second)
+                .count();
+            let ends = [&evidence, mate.evidence];
+            let paired = mapq::paired(h.score + worth(h), second, near_second, ends);
+            mapq = mapq::combined(mapq, paired.min(i32::from(mate.mapq)));
+        }
+        end.supplementary.push((i, (mapq as u8).min(end.mapq)));
     }
 }

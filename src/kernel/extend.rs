@@ -120,7 +120,7 @@ pub const RUN_INSERTION: u32 = 1;
 pub const RUN_DELETION: u32 = 2;
 
 /// Codes of a read as aligned at a job: 0–3, or 4 where it is no ACGT.
-fn aligned_codes(reads: Reads, job: &Candidate, out: &mut Vec<u8>) {
+pub(crate) fn aligned_codes(reads: Reads, job: &Candidate, out: &mut Vec<u8>) {
     let r = job.read as usize;
     let (codes, mask) = (reads.codes(r), reads.mask(r));
     let code = |i: usize| {
