@@ -439,3 +439,155 @@ impl Tails {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::align::{Aligner, Scratch};
+    use crate::backend::Device;
+    use crate::batch::ReadBatch;
+    use crate::domain::{Cigar, CigarOp, reverse_complement};
+    use crate::genome::{BuildOptions, Reference, build};
+    use std::io::Write;
+
+    fn random(n: usize, mut seed: u64) -> Vec<u8> {
+        (0..n)
+            .map(|_| {
+                seed = seed
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                b"ACGT"[(seed >> 60) as usize & 3]
+            })
+            .collect()
+    }
+
+    fn reference(sequence: &[u8]) -> Reference {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, ">a\n{}", String::from_utf8_lossy(sequence)).unwrap();
+        build(file.path(), BuildOptions::default()).unwrap()
+    }
+
+    /// Where a read is placed: position counted from 0, strand and CIGAR of its primary alignment,
+    /// then of the supplementary ones.
+    fn placed(reference: &Reference, read: &[u8]) -> Vec<String> {
+        let batch = ReadBatch {
+            names: b"r".to_vec(),
+            name_ends: vec![1],
+            bases: read.to_vec(),
+            quals: vec![30; read.len()],
+            read_ends: vec![read.len() as u32],
+            ..ReadBatch::default()
+        };
+        let device = Device::choose("cpu").unwrap();
+        let aligner = Aligner::new(reference, &device);
+        let placed = aligner
+            .place(&batch, None, &mut Scratch::default())
+            .unwrap();
+        let end = &placed.templates[0].ends[0];
+        let hits = end
+            .hit
+            .into_iter()
+            .chain(end.supplementary.iter().map(|s| s.0));
+        hits.map(|h| {
+            let hit = &placed.hits.of_read[0][h];
+            let mut cigar = Cigar::default();
+            placed
+                .hits
+                .cigar(hit, read.len() as u32, CigarOp::SoftClip, &mut cigar);
+            let (_, pos) = reference
+                .locate(crate::domain::GenomePos(hit.start))
+                .unwrap();
+            let strand = if hit.reverse { '-' } else { '+' };
+            format!("{}{strand}{cigar}", pos.0)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_long_deletion_is_one_alignment_on_either_strand() {
+        let genome = random(20_000, 1);
+        let reference = reference(&genome);
+        for gap in [40, 90, 150] {
+            let behind = 5100 + gap;
+            for before in [25, 75, 125] {
+                let read = [
+                    &genome[5100 - before..5100],
+                    &genome[behind..behind + 150 - before],
+                ]
+                .concat();
+                // The gap may stand further left where the bases before it are those at its end.
+                let shift = (0..before)
+                    .take_while(|i| genome[5099 - i] == genome[behind - 1 - i])
+                    .count();
+                let (m, n) = (before - shift, 150 - before + shift);
+                let expected = format!("{}+{m}M{gap}D{n}M", 5100 - before);
+                assert_eq!(placed(&reference, &read), [&*expected]);
+                let turned = placed(&reference, &reverse_complement(&read));
+                assert_eq!(turned, [expected.replace('+', "-")]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_insertion_is_one_alignment_if_either_side_is_covered() {
+        let genome = random(20_000, 2);
+        let reference = reference(&genome);
+        let novel = random(60, 77);
+        for before in [25, 45, 65] {
+            let read = [
+                &genome[7000 - before..7000],
+                &novel,
+                &genome[7000..7090 - before],
+            ]
+            .concat();
+            let shift = (0..before)
+                .take_while(|i| genome[6999 - i] == read[before + 59 - i])
+                .count();
+            let (m, n) = (before - shift, 90 - before + shift);
+            let expected = format!("{}+{m}M60I{n}M", 7000 - before);
+            assert_eq!(placed(&reference, &read), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_tandem_copy_that_cannot_be_joined_is_a_supplementary_alignment() {
+        let genome = random(20_000, 3);
+        let reference = reference(&genome);
+        // 9000..9080 twice; the read sees 120 bases up to the first copy's end and 30 of the second.
+        let read = [&genome[8960..9080], &genome[9000..9030]].concat();
+        let segments = placed(&reference, &read);
+        assert_eq!(segments.len(), 2, "{segments:?}");
+        assert!(segments[0].starts_with("8960+12"), "{segments:?}");
+        let start: u32 = segments[1].split('+').next().unwrap().parse().unwrap();
+        assert!((8995..=9000).contains(&start), "{segments:?}");
+    }
+
+    #[test]
+    fn both_parts_of_a_junction_are_found_however_short_the_second() {
+        let genome = random(50_000, 4);
+        let reference = reference(&genome);
+        for part in [32, 50, 75] {
+            let turned = reverse_complement(&genome[30_000..30_000 + part]);
+            let read = [&genome[4000..4150 - part], &turned].concat();
+            let segments = placed(&reference, &read);
+            assert_eq!(segments.len(), 2, "{part}: {segments:?}");
+            assert!(
+                segments.iter().any(|s| s.starts_with("4000+")),
+                "{part}: {segments:?}"
+            );
+            assert!(
+                segments.iter().any(|s| s.starts_with("30000-")),
+                "{part}: {segments:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_adapter_is_clipped_and_no_more() {
+        let genome = random(20_000, 5);
+        let reference = reference(&genome);
+        let read = [&genome[300..380], &random(70, 99)[..]].concat();
+        let segments = placed(&reference, &read);
+        assert_eq!(segments.len(), 1, "{segments:?}");
+        assert!(segments[0].starts_with("300+8"), "{segments:?}");
+    }
+}
