@@ -1,7 +1,7 @@
 //! Reads to an alignment file: the whole of `theralign align`.
 
 use super::insert::{InsertSize, SAMPLE};
-use super::record::Writer;
+use super::record::{Style, Writer};
 use super::{Aligner, Scratch};
 use crate::backend::Device;
 use crate::batch::ReadBatch;
@@ -38,6 +38,10 @@ pub struct Options {
     pub sorting: sort::Options,
     /// Templates in a batch; by default what suits the device. Changes no result.
     pub batch: Option<usize>,
+    /// Least score of an alignment, with bonuses: [`LEAST_SCORE`](super::LEAST_SCORE), usually.
+    pub least_score: i32,
+    /// What records say of hits beside the best.
+    pub style: Style,
     /// For the header.
     pub command: String,
 }
@@ -128,7 +132,7 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
     eprintln!("aligning on {}", device.name());
     let mut sink = Sink::open(options)?;
     let order = sink.order();
-    let aligner = Aligner::new(reference, device);
+    let aligner = Aligner::new(reference, device).with_least_score(options.least_score);
     let mut first = VecDeque::new();
     let insert = if !reader.may_pair() {
         None
@@ -176,7 +180,10 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
                 Order::Input => write_sam(r, reference.contigs(), out),
                 Order::Coordinate => write_bam(r, out),
             };
-            (Scratch::default(), Writer::new(reference, group, encode))
+            (
+                Scratch::default(),
+                Writer::new(reference, group, options.style, encode),
+            )
         },
         |(scratch, writer), batch: ReadBatch| {
             let placed = aligner.place(&batch, insert.as_ref(), scratch)?;

@@ -1,7 +1,8 @@
 //! `theralign run`: reads in, report out; every step between, in one folder.
 
 use super::common::{Carried, DeviceChoice, Sorting, Threads, Timing};
-use crate::align::run as align;
+use crate::align::record::Style;
+use crate::align::{LEAST_SCORE, run as align};
 use crate::annotate::gene_model::sha256_of;
 use crate::annotate::{Knowledge, knowledge};
 use crate::backend::Device;
@@ -179,6 +180,8 @@ fn align_step(
         threads,
         sorting: args.sorting.options(),
         batch: args.batch.map(Into::into),
+        least_score: LEAST_SCORE,
+        style: Style::default(),
         command: command(),
     };
     let summary = align::run(reference, device, &options)?;
