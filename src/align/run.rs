@@ -74,13 +74,17 @@ enum Sink {
 }
 
 impl Sink {
-    fn open(options: &Options) -> Result<Sink> {
+    fn open(options: &Options, groups: &[ReadGroup]) -> Result<Sink> {
         let is_bam = options
             .output
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("bam"));
         Ok(if is_bam {
-            Sink::Bam(Box::new(Sorter::new(&options.output, &options.sorting)?))
+            Sink::Bam(Box::new(Sorter::new(
+                &options.output,
+                &options.sorting,
+                groups,
+            )?))
         } else {
             Sink::Sam(Output::create(&options.output)?)
         })
@@ -130,7 +134,11 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
     });
     let mut reader = options.source.open(batch)?;
     eprintln!("aligning on {}", device.name());
-    let mut sink = Sink::open(options)?;
+    let groups = match &options.read_group {
+        Some(group) => vec![group.clone()],
+        None => reader.groups().to_vec(),
+    };
+    let mut sink = Sink::open(options, &groups)?;
     let order = sink.order();
     let aligner = Aligner::new(reference, device).with_least_score(options.least_score);
     let mut first = VecDeque::new();
@@ -151,10 +159,6 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
     {
         say_insert(i);
     }
-    let groups = match &options.read_group {
-        Some(group) => vec![group.clone()],
-        None => reader.groups().to_vec(),
-    };
     let text = header::text(order, reference.contigs(), &groups, &options.command);
     if let Sink::Sam(_) = sink {
         sink.push(text.as_bytes())?;

@@ -114,6 +114,7 @@ pub fn run(args: &Args) -> Result<()> {
         share(summary.mapped),
         share(summary.proper)
     );
+    args.sorting.tell(&summary)?;
     args.timing.tell(&summary, threads)
 }
 

@@ -107,7 +107,7 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
         let aligned = align_step(args, &reference, &device, threads, &folder)?;
         let inputs = hashing.join().expect("hashing does not panic")?;
         let called = call_step(args, &reference, &device, &folder)?;
-        qc_step(args, &reference, &regions, &folder)?;
+        qc_step(args, &reference, &regions, &aligned, &folder)?;
         let report = report_step(args, &reference, &folder)?;
         let manifest = json!({
             "schema": "theralign-run/1",
@@ -192,6 +192,7 @@ fn align_step(
         share(summary.mapped),
         share(summary.proper)
     );
+    args.sorting.tell(&summary)?;
     args.timing.tell(&summary, threads)?;
     Ok(summary)
 }
@@ -228,6 +229,7 @@ fn qc_step(
     args: &Args,
     reference: &Reference,
     regions: &[bed::Region],
+    aligned: &align::Summary,
     folder: &OutputFolder,
 ) -> Result<()> {
     let of_sample = |end: &str| folder.file(&format!("{}.{end}", args.sample));
@@ -236,6 +238,7 @@ fn qc_step(
     let figures = Qc {
         reads,
         insert_size,
+        duplicates: (aligned.sorted.as_ref()).map_or(Vec::new(), |s| s.libraries.clone()),
         depth,
         regions: each,
     };
