@@ -25,6 +25,8 @@ pub enum Stage {
     Extend,
     /// Looking for mates beside their mates, and extending what was found.
     Rescue,
+    /// Looking deeper at reads whose seeds leave room for a better place, and extending what was found.
+    Deeper,
     /// Looking for the clipped ends of reads, near their hit and anywhere.
     Split,
     /// Hits to placed templates: cut to contigs, paired, supplied with MAPQ.
@@ -57,7 +59,7 @@ impl Stage {
 }
 
 /// Each stage with its name.
-const STAGES: [(Stage, &str); 19] = [
+const STAGES: [(Stage, &str); 20] = [
     (Stage::Inflate, "inflate"),
     (Stage::Parse, "parse"),
     (Stage::Sample, "sample"),
@@ -66,6 +68,7 @@ const STAGES: [(Stage, &str); 19] = [
     (Stage::Candidate, "candidate"),
     (Stage::Extend, "extend"),
     (Stage::Rescue, "rescue"),
+    (Stage::Deeper, "deeper"),
     (Stage::Split, "split"),
     (Stage::Pair, "pair"),
     (Stage::Record, "record"),
@@ -100,6 +103,8 @@ pub struct Paths {
     pub gapped: u64,
     /// Places beside a mate that were extended.
     pub rescue_jobs: u64,
+    /// Places that a deeper look found and that were extended.
+    pub deeper_jobs: u64,
     /// Reads placed by rescue.
     pub rescued: u64,
     /// Clipped ends found near the hit they were clipped from.
@@ -114,7 +119,7 @@ pub struct Paths {
 
 impl Paths {
     /// Each count with its name.
-    fn named(&mut self) -> [(&'static str, &mut u64); 14] {
+    fn named(&mut self) -> [(&'static str, &mut u64); 15] {
         [
             ("reads", &mut self.reads),
             ("no_candidate", &mut self.no_candidate),
@@ -125,6 +130,7 @@ impl Paths {
             ("candidates", &mut self.ungapped),
             ("aligned_with_gaps", &mut self.gapped),
             ("rescue_places", &mut self.rescue_jobs),
+            ("deeper_places", &mut self.deeper_jobs),
             ("rescued", &mut self.rescued),
             ("ends_near", &mut self.ends_near),
             ("ends_anywhere", &mut self.ends_anywhere),

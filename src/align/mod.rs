@@ -1,8 +1,10 @@
 //! Aligning: the story of one batch of reads.
 
+mod deeper;
 pub mod hit;
 pub mod insert;
 pub mod mapq;
+mod neighbours;
 pub mod pair;
 pub mod record;
 mod rescue;
@@ -17,6 +19,7 @@ use crate::kernel::candidate::{Candidate, PairWindow, Summary};
 use crate::kernel::extend::{Extended, MAX_READ, MAX_RUNS, Scoring};
 use crate::timings::{Clock, Paths, Stage, Timings};
 use crate::{Error, Result};
+use deeper::Deeper;
 use hit::Hits;
 use insert::{InsertSize, LONGEST_UNKNOWN};
 use pair::Template;
@@ -32,7 +35,6 @@ pub struct Aligner<'a> {
     cpu: DeviceIndex<'a, Cpu>,
     gpu: Option<DeviceIndex<'a, Gpu>>,
     scoring: Scoring,
-    least: i32,
 }
 
 /// Where a batch's reads are placed.
@@ -49,6 +51,7 @@ pub struct Placements {
 pub struct Scratch {
     packed: PackedReads,
     rescue: rescue::Scratch,
+    deeper: deeper::Scratch,
     split: split::Scratch,
     /// Times and counts of the batches since they were last taken.
     pub timings: Timings,
@@ -64,14 +67,7 @@ impl<'a> Aligner<'a> {
             cpu: DeviceIndex::new(&Cpu, reference),
             gpu: device.working_gpu().map(on_gpu),
             scoring: Scoring::default(),
-            least: LEAST_SCORE,
         }
-    }
-
-    /// Leaves out alignments that score less than this, with bonuses, in place of [`LEAST_SCORE`].
-    #[must_use]
-    pub fn with_least_score(self, least: i32) -> Aligner<'a> {
-        Aligner { least, ..self }
     }
 
     /// Aligns and places the reads of a batch. `insert` is the library's insert size; while it is
@@ -118,6 +114,7 @@ impl<'a> Aligner<'a> {
         let Scratch {
             packed,
             rescue,
+            deeper,
             split,
             timings,
         } = scratch;
@@ -136,8 +133,8 @@ impl<'a> Aligner<'a> {
         let extended = b.extend(&reads, &found.candidates, index, &self.scoring);
         clock.lap(timings, Stage::Extend);
 
-        let jobs = b.download(&found.candidates)?;
-        let summaries = b.download(&found.summaries)?;
+        let first = b.download(&found.candidates)?;
+        let mut summaries = b.download(&found.summaries)?;
         let fetch = |e: &crate::backend::Extensions<B>| -> Result<Extended> {
             Ok(Extended {
                 extensions: b.download(&e.extensions)?,
@@ -146,18 +143,42 @@ impl<'a> Aligner<'a> {
         };
         let extended = fetch(&extended)?;
         clock.lap(timings, Stage::WaitDevice);
-        let mut hits = Hits::new(batch.reads(), self.least);
+        let mut hits = Hits::new(batch.reads());
         let context = (self.reference, &*packed, &self.scoring);
-        hits.add(&jobs, &extended, context, false);
-        count_paths(&jobs, &extended, &summaries, &mut timings.paths);
+        hits.add(&first, &extended, context, LEAST_SCORE, false);
+        count_paths(&first, &extended, &summaries, &mut timings.paths);
         clock.lap(timings, Stage::Pair);
 
-        if let Some(insert) = insert.filter(|_| batch.paired) {
-            let jobs = rescue::jobs(&hits, packed, self.reference, insert, rescue);
+        let add = |jobs: &[Candidate], hits: &mut Hits, rescued| -> Result<()> {
             if !jobs.is_empty() {
-                let extended = b.extend(&reads, &b.upload(&jobs), index, &self.scoring);
-                hits.add(&jobs, &fetch(&extended)?, context, true);
+                let extended = b.extend(&reads, &b.upload(jobs), index, &self.scoring);
+                hits.add(jobs, &fetch(&extended)?, context, LEAST_SCORE, rescued);
             }
+            Ok(())
+        };
+        let insert = insert.filter(|_| batch.paired);
+        if let Some(insert) = insert {
+            let all = 0..batch.templates();
+            let jobs = rescue::jobs(all, &hits, packed, self.reference, insert, rescue);
+            add(&jobs, &mut hits, true)?;
+            timings.paths.rescue_jobs += jobs.len() as u64;
+            clock.lap(timings, Stage::Rescue);
+        }
+        let look = Deeper {
+            reference: self.reference,
+            packed,
+            scoring: &self.scoring,
+            insert,
+        };
+        let jobs = look.jobs(&first, &hits, &mut summaries, deeper);
+        add(&jobs, &mut hits, false)?;
+        timings.paths.deeper_jobs += jobs.len() as u64;
+        clock.lap(timings, Stage::Deeper);
+        if let Some(insert) = insert {
+            let again = jobs.chunk_by(|a, b| a.read / 2 == b.read / 2);
+            let again = again.map(|jobs| jobs[0].read as usize / 2);
+            let jobs = rescue::jobs(again, &hits, packed, self.reference, insert, rescue);
+            add(&jobs, &mut hits, true)?;
             timings.paths.rescue_jobs += jobs.len() as u64;
             clock.lap(timings, Stage::Rescue);
         }
@@ -172,7 +193,7 @@ impl<'a> Aligner<'a> {
             let jobs = tails.jobs(&lists, &list_ends, self.reference.seed_positions());
             if !jobs.is_empty() {
                 let extended = b.extend(&reads, &b.upload(&jobs), index, &self.scoring);
-                hits.add(&jobs, &fetch(&extended)?, context, false);
+                hits.add(&jobs, &fetch(&extended)?, context, LEAST_SCORE, false);
             }
         }
         clock.lap(timings, Stage::Split);

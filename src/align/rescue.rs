@@ -40,8 +40,9 @@ impl Default for Scratch {
     }
 }
 
-/// Jobs for all mates of a paired batch that are worth looking for, by read.
+/// Jobs for all mates of these templates that are worth looking for, by read.
 pub fn jobs(
+    templates: impl Iterator<Item = usize>,
     hits: &Hits,
     packed: &PackedReads,
     reference: &Reference,
@@ -49,7 +50,8 @@ pub fn jobs(
     scratch: &mut Scratch,
 ) -> Vec<Candidate> {
     let mut out: Vec<Candidate> = Vec::new();
-    for (t, pair) in hits.of_read.chunks_exact(2).enumerate() {
+    for t in templates {
+        let pair = &hits.of_read[2 * t..2 * t + 2];
         for end in 0..2 {
             // Looked for is the mate of `end`: read 2t + 1 - end.
             let mate = 2 * t + 1 - end;

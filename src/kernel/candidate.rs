@@ -325,8 +325,8 @@ fn template(
     }
 }
 
-/// The longest list that is looked at, and the summary.
-fn choose_lists(seeds: &[Seed]) -> (u32, Summary) {
+/// How many places the longest list has that is looked at, and the summary.
+pub(crate) fn longest_list(seeds: &[Seed]) -> (u32, Summary) {
     const CLASSES: usize = MAX_OCCURRENCES.trailing_zeros() as usize + 1;
     let mut totals = [0; CLASSES + 1]; // places in lists of up to 1, 2, 4 ...; the last: longer ones
     for s in seeds {
@@ -359,7 +359,7 @@ fn cluster(
     hits: &mut Vec<u64>,
     out: &mut Vec<Cluster>,
 ) -> Summary {
-    let (limit, summary) = choose_lists(seeds);
+    let (limit, summary) = longest_list(seeds);
     hits.clear();
     places(seeds, limit, length, positions, |place| hits.push(place));
     hits.sort_unstable();
@@ -403,7 +403,7 @@ fn cluster_company(
     hits: &mut Vec<u64>,
     out: &mut Vec<Cluster>,
 ) -> Summary {
-    let (limit, summary) = choose_lists(seeds);
+    let (limit, summary) = longest_list(seeds);
     let mut cells = [0u8; 2 * CELLS];
     let cell_of = |place: u64| {
         let cell = (place >> (23 + CELL_BITS)) as usize & (CELLS - 1);

@@ -246,6 +246,17 @@ fn verify_packed(
     stretch.finish(length, s)
 }
 
+/// What step 1 makes of a place: the score of the best stretch of its diagonal, end bonuses included.
+/// `read`: its codes, its unknown bases, both packed and as aligned, and its length.
+pub(crate) fn ungapped(
+    genome: &[u32],
+    read: (&[u32], &[u32], u32),
+    job: &Candidate,
+    s: &Scoring,
+) -> i32 {
+    verify_packed(genome, read, job, s).0.0
+}
+
 /// Step 2: must this job of a read, whose jobs' ungapped scores and votes peak at `best`, be aligned with gaps?
 fn selected(job: &Candidate, score: i32, suffices: bool, best: (i32, u32), s: &Scoring) -> bool {
     !suffices && (score + s.reach >= best.0 || 2 * job.own_votes() >= best.1)

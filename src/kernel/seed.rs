@@ -123,7 +123,7 @@ pub struct Scratch {
     smers: Vec<u32>,
     least: Vec<u32>,
     reverse: Vec<u32>,
-    found: Vec<Syncmer>,
+    pub(crate) found: Vec<Syncmer>,
     found_ends: Vec<u32>,
 }
 
@@ -228,7 +228,7 @@ pub(crate) fn on_gpu(
 }
 
 /// Appends the sampled k-mers of one read to `scratch.found`.
-fn sample(reads: Reads, r: usize, scratch: &mut Scratch) {
+pub(crate) fn sample(reads: Reads, r: usize, scratch: &mut Scratch) {
     const S_MASK: u32 = (1 << (2 * S)) - 1;
     const K_MASK: u64 = (1 << (2 * K)) - 1;
     const { assert!(WINDOW > 8 && WINDOW <= 16) };

@@ -1,0 +1,525 @@
+//! A deeper look: at reads whose seeds leave room for a place as good as the best one found.
+//!
+//! A place at which none of the k-mers looked at stands has a mismatch or worse in each of them, and
+//! each of those that do not overlap costs it [`LOSS`]. While that bound is not below the best place found,
+//!
+//! 1. lists of places that the candidate kernel left out are looked at, the shortest first;
+//! 2. for short reads, so are the seeds that the read would have with one base changed.
+//!
+//! No votes are needed, as each place is compared with the read at once. The best, those that pair
+//! with a place of the mate before others, become jobs of the extend kernel. A read that a sure mate
+//! holds in its place is left there.
+
+use super::hit::Hits;
+use super::insert::InsertSize;
+use super::neighbours::{self, Neighbour, neighbours};
+use super::rescue::distance;
+use crate::batch::PackedReads;
+use crate::device::lanes::prefetch;
+use crate::domain::bases::{get_code, reverse_complement_packed, window};
+use crate::genome::Reference;
+use crate::genome::index::{BUCKETS_PER_BLOCK, Bucket, WORDS_PER_BLOCK, lookup};
+use crate::genome::syncmer::{K, hash_kmer};
+use crate::kernel::candidate::{Candidate, MAX_CANDIDATES, Summary, longest_list};
+use crate::kernel::extend::{Scoring, ungapped};
+use crate::kernel::seed::{self, REVERSE, Reads, Seed};
+use std::cmp::Reverse;
+
+/// Least that an error in a k-mer costs: a match that becomes a mismatch.
+const LOSS: i32 = 5;
+/// Most bases from the start of a seed to the end of the next that does not overlap it.
+const FARTHEST: u32 = 32;
+/// Most places compared with a read.
+const MOST_PLACES: u32 = 2048;
+/// Longest list of a changed seed's places.
+const MOST_NEIGHBOURS: u32 = 64;
+/// Reads with more disjoint k-mers than this are not looked up with changed bases: a place that lacks
+/// them all has as many errors.
+const MOST_DISJOINT: i32 = 3;
+/// A mate whose second place scores this much less is sure; bwa's penalty for an unpaired read.
+const SURE: i32 = 17;
+
+/// A sampled k-mer of a read.
+#[derive(Debug)]
+struct Kmer {
+    offset: u32,
+    /// Its places on the read's strand, and on the other.
+    buckets: [Bucket; 2],
+    looked: bool,
+}
+
+impl Kmer {
+    fn places(&self) -> u32 {
+        self.buckets[0].count + self.buckets[1].count
+    }
+}
+
+/// A place of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    score: i32,
+    diagonal: u32,
+    reverse: bool,
+    /// Where the k-mer that led to it begins in the read as aligned.
+    offset: u32,
+    /// The score that a mate adds.
+    mate: i32,
+}
+
+/// What is known of a read of the template at hand.
+#[derive(Debug, Default)]
+struct Side {
+    kmers: Vec<Kmer>,
+    /// The read and its unknown bases, as on the forward strand, and on the reverse.
+    strands: [(Vec<u32>, Vec<u32>); 2],
+    places: Vec<Place>,
+}
+
+/// Working memory.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    sides: [Side; 2],
+    sampled: seed::Scratch,
+    seeds: Vec<Seed>,
+    neighbours: Vec<Neighbour>,
+    neighbourhood: neighbours::Scratch,
+    /// Where the mate may lie: strand, diagonal, score.
+    mates: Vec<(bool, u32, i32)>,
+}
+
+/// What a deeper look needs to know.
+#[derive(Clone, Copy)]
+pub struct Deeper<'a> {
+    /// The reference.
+    pub reference: &'a Reference,
+    /// The reads.
+    pub packed: &'a PackedReads,
+    /// How alignments are scored.
+    pub scoring: &'a Scoring,
+    /// For pairs: their insert size.
+    pub insert: Option<&'a InsertSize>,
+}
+
+impl Deeper<'_> {
+    /// Jobs for the reads that need it, by read. `first` are the candidates that `hits` came from.
+    /// Where lists are looked at that were skipped, summaries follow.
+    pub fn jobs(
+        &self,
+        first: &[Candidate],
+        hits: &Hits,
+        summaries: &mut [Summary],
+        scratch: &mut Scratch,
+    ) -> Vec<Candidate> {
+        let reads = self.packed.spans.len();
+        let mut from = vec![0; reads + 1];
+        for job in first {
+            from[job.read as usize + 1] += 1;
+        }
+        for r in 0..reads {
+            from[r + 1] += from[r];
+        }
+        let first_of = |r: usize| &first[from[r]..from[r + 1]];
+        let ends = if self.insert.is_some() { 2 } else { 1 };
+        let mut out = Vec::new();
+        for t in 0..reads / ends {
+            let read = |e: usize| ends * t + e;
+            let mut bounds = [None; 2];
+            for (e, bound) in bounds.iter_mut().enumerate().take(ends) {
+                let r = read(e);
+                *bound = self.bound_if_in_doubt(r, e, first_of(r), hits, summaries[r], scratch);
+            }
+            for e in 0..ends {
+                let looked = bounds[e].filter(|&bound| {
+                    ends == 1 || bounds[1 - e].is_some() || !self.is_held(read(e), bound, hits)
+                });
+                scratch.sides[e].places.clear();
+                if looked.is_some() {
+                    self.look(read(e), e, hits, &mut summaries[read(e)], scratch);
+                }
+            }
+            for e in 0..ends {
+                if let Some(insert) = self.insert {
+                    self.find_mates(read(e), e, hits, insert, scratch);
+                }
+                self.choose(read(e), &mut scratch.sides[e], first_of(read(e)), &mut out);
+            }
+        }
+        out
+    }
+
+    fn length(&self, r: usize) -> u32 {
+        self.packed.spans[r].len
+    }
+
+    fn best(hits: &Hits, r: usize) -> i32 {
+        hits.of_read[r].first().map_or(0, |h| h.ranked)
+    }
+
+    /// Score of a place at which the whole read matches.
+    fn perfect(&self, r: usize) -> i32 {
+        let s = self.scoring;
+        let unknown: u32 = self.packed.read(r).1.iter().map(|w| w.count_ones()).sum();
+        self.length(r) as i32 * s.matched + 2 * s.end_bonus
+            - unknown as i32 * (s.matched + s.unknown)
+    }
+
+    /// The best score of a place not seen, if the best hit is not better.
+    fn bound_if_in_doubt(
+        &self,
+        r: usize,
+        e: usize,
+        first: &[Candidate],
+        hits: &Hits,
+        summary: Summary,
+        scratch: &mut Scratch,
+    ) -> Option<i32> {
+        let (length, best, perfect) = (self.length(r), Self::best(hits, r), self.perfect(r));
+        if (length as usize) < K {
+            return None;
+        }
+        // Were places left out that may have as many votes as one with `fair` of them?
+        let last = first.get(MAX_CANDIDATES - 1).map(|c| c.own_votes());
+        let crowded = |fair: u32| last.is_some_and(|votes| votes >= fair);
+        let s = self.scoring;
+        let all_known = perfect == length as i32 * s.matched + 2 * s.end_bonus;
+        let votes = hits.of_read[r].first().map_or(0, |h| h.votes);
+        if all_known && summary.skipped == 0 && !crowded(votes) {
+            // So many k-mers at least that do not overlap were looked at.
+            let known = (length / FARTHEST) as i32;
+            if known > MOST_DISJOINT || best > perfect - LOSS * known {
+                return None;
+            }
+        }
+        self.sample(r, e, scratch);
+        let kmers = &mut scratch.sides[e].kmers;
+        // A place as good as the best may have no more votes than k-mers were looked at on both
+        // strands; others may have the votes of one strand besides, and crowd it out.
+        let fair = kmers.iter().filter(|k| k.looked).count() as u32;
+        let most = first.first().map_or(0, |c| c.own_votes());
+        if crowded(fair.min(votes)) || 4 * fair < most {
+            for k in kmers.iter_mut() {
+                k.looked = false;
+            }
+        }
+        let bound = perfect - LOSS * disjoint(kmers);
+        (bound >= best).then_some(bound)
+    }
+
+    /// Does a sure mate hold one of the read's hits, such that a place of score `bound` elsewhere is no better?
+    fn is_held(&self, r: usize, bound: i32, hits: &Hits) -> bool {
+        let (own, mate) = (&hits.of_read[r], &hits.of_read[r ^ 1]);
+        let Some((insert, anchor)) = self.insert.zip(mate.first()) else {
+            return false;
+        };
+        mate.get(1)
+            .is_none_or(|second| second.ranked + SURE < anchor.ranked)
+            && own.iter().any(|h| {
+                let d = distance(h, self.length(r), anchor, self.length(r ^ 1));
+                h.ranked + SURE >= bound && d.is_some_and(|d| insert.fits(d))
+            })
+    }
+
+    /// The read's sampled k-mers; which of them the candidate kernel looked at on both strands.
+    fn sample(&self, r: usize, e: usize, scratch: &mut Scratch) {
+        let Scratch {
+            sides,
+            sampled,
+            seeds,
+            ..
+        } = scratch;
+        let kmers = &mut sides[e].kmers;
+        let reads = Reads {
+            words: &self.packed.words,
+            masks: &self.packed.masks,
+            spans: &self.packed.spans,
+        };
+        sampled.found.clear();
+        seed::sample(reads, r, sampled);
+        let blocks = self.reference.seed_blocks();
+        let hash_bits = self.reference.parameters().hash_bits;
+        for s in &sampled.found {
+            let bucket = (s.hash >> (32 - hash_bits)) * 2;
+            let block = (bucket / BUCKETS_PER_BLOCK) as usize * WORDS_PER_BLOCK;
+            prefetch(blocks, block);
+        }
+        kmers.clear();
+        seeds.clear();
+        for s in &sampled.found {
+            let buckets = self.buckets(s.hash, s.flipped);
+            kmers.push(Kmer {
+                offset: s.offset,
+                buckets,
+                looked: false,
+            });
+            seeds.extend(buckets.iter().filter(|b| b.count > 0).map(|b| Seed {
+                place: 0,
+                start: b.start,
+                count: b.count,
+            }));
+        }
+        let limit = longest_list(seeds).0;
+        for k in kmers.iter_mut() {
+            k.looked = k.buckets.iter().all(|b| b.count <= limit);
+        }
+    }
+
+    /// Places of a seed on the read's own strand, and on the other.
+    fn buckets(&self, hash: u32, flipped: u32) -> [Bucket; 2] {
+        let reference = self.reference;
+        let mut buckets = lookup(
+            reference.seed_blocks(),
+            reference.seed_positions(),
+            reference.parameters().hash_bits,
+            hash,
+        );
+        buckets.rotate_left(flipped as usize);
+        buckets
+    }
+
+    /// Fills a read's places.
+    fn look(&self, r: usize, e: usize, hits: &Hits, summary: &mut Summary, scratch: &mut Scratch) {
+        let (length, perfect) = (self.length(r), self.perfect(r));
+        let Side {
+            kmers,
+            strands,
+            places,
+        } = &mut scratch.sides[e];
+        self.orient(r, strands);
+        let mut best = Self::best(hits, r);
+        let mut room = MOST_PLACES;
+        let mut order: Vec<usize> = (0..kmers.len()).filter(|&k| !kmers[k].looked).collect();
+        order.sort_by_key(|&k| (kmers[k].places(), k));
+        for k in order {
+            if perfect - LOSS * disjoint(kmers) < best || room == 0 {
+                break;
+            }
+            let all = kmers[k].places();
+            if all > room && best > 0 {
+                break;
+            }
+            // Of too many, some from all over.
+            let step = all.div_ceil(room).max(1);
+            for (reverse, bucket) in [false, true].into_iter().zip(kmers[k].buckets) {
+                let offset = aligned_offset(kmers[k].offset, length, reverse);
+                let kmer = window(&strands[usize::from(reverse)].0, offset as usize);
+                self.compare(r, bucket, step, (kmer, offset, reverse), strands, places);
+            }
+            best = places.iter().map(|p| p.score).fold(best, i32::max);
+            room = room.saturating_sub(all);
+            kmers[k].looked = step == 1;
+        }
+        let all_looked = kmers.iter().all(|k| k.looked);
+        let known = disjoint(kmers);
+        if all_looked && known <= MOST_DISJOINT && perfect - LOSS * known >= best {
+            self.look_around(r, e, scratch);
+        }
+        let unseen = scratch.sides[e].kmers.iter().filter(|k| !k.looked);
+        summary.skipped = unseen
+            .flat_map(|k| k.buckets)
+            .filter(|b| b.count > 0)
+            .count() as u32;
+    }
+
+    /// Step 2: the places of seeds with one base changed.
+    fn look_around(&self, r: usize, e: usize, scratch: &mut Scratch) {
+        let Scratch {
+            sides,
+            neighbours: found,
+            neighbourhood,
+            ..
+        } = scratch;
+        let Side {
+            strands, places, ..
+        } = &mut sides[e];
+        let length = self.length(r);
+        let [(codes, mask), (reverse_codes, _)] = &*strands;
+        neighbours(
+            (codes, mask, reverse_codes),
+            length as usize,
+            neighbourhood,
+            found,
+        );
+        for n in found {
+            let buckets = self.buckets(n.seed.hash, n.seed.flipped);
+            for (reverse, bucket) in [false, true].into_iter().zip(buckets) {
+                if bucket.count > MOST_NEIGHBOURS {
+                    continue;
+                }
+                let offset = aligned_offset(n.seed.offset, length, reverse);
+                let kmer = if reverse {
+                    n.reverse(reverse_codes, length as usize)
+                } else {
+                    n.forward(codes)
+                };
+                self.compare(r, bucket, 1, (kmer, offset, reverse), strands, places);
+            }
+        }
+    }
+
+    /// The read as on either strand.
+    fn orient(&self, r: usize, strands: &mut [(Vec<u32>, Vec<u32>); 2]) {
+        let (codes, mask) = self.packed.read(r);
+        let length = self.length(r) as usize;
+        let [forward, reverse] = strands;
+        forward.0.clear();
+        forward.0.extend_from_slice(codes);
+        forward.1.clear();
+        forward.1.extend_from_slice(mask);
+        reverse_complement_packed(codes, length, &mut reverse.0);
+        reverse.1.clear();
+        reverse.1.resize(mask.len(), 0);
+        if mask.iter().any(|&m| m != 0) {
+            for i in (0..length).filter(|&i| get_code(mask, i) != 0) {
+                let at = length - 1 - i;
+                reverse.1[at / 16] |= 1 << (2 * (at % 16));
+            }
+        }
+    }
+
+    /// Compares the read with the places of a list, of every `step`th, at which its k-mer truly stands.
+    fn compare(
+        &self,
+        r: usize,
+        list: Bucket,
+        step: u32,
+        (kmer, offset, reverse): (u64, u32, bool),
+        strands: &[(Vec<u32>, Vec<u32>); 2],
+        places: &mut Vec<Place>,
+    ) {
+        const AHEAD: usize = 8;
+        let genome = self.reference.packed();
+        let list = &self.reference.seed_positions()[list.start as usize..][..list.count as usize];
+        let (codes, mask) = &strands[usize::from(reverse)];
+        for (i, &at) in list.iter().enumerate().step_by(step as usize) {
+            if let Some(&next) = list.get(i + AHEAD * step as usize) {
+                prefetch(genome, next as usize / 16);
+            }
+            if (window(genome, at as usize) ^ kmer) << (64 - 2 * K) != 0 {
+                continue;
+            }
+            let job = Candidate {
+                diagonal: at - offset,
+                ..Candidate::default()
+            };
+            let score = ungapped(genome, (codes, mask, self.length(r)), &job, self.scoring);
+            places.push(Place {
+                score,
+                diagonal: job.diagonal,
+                reverse,
+                offset,
+                mate: 0,
+            });
+        }
+    }
+
+    /// Gives each place of a read what its mate adds: the mate's best score at a distance that makes a
+    /// pair, or its best anywhere less what bwa takes for an unpaired read.
+    fn find_mates(
+        &self,
+        r: usize,
+        e: usize,
+        hits: &Hits,
+        insert: &InsertSize,
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { sides, mates, .. } = scratch;
+        let [a, b] = sides;
+        let (own, mate) = if e == 0 { (a, b) } else { (b, a) };
+        if own.places.is_empty() {
+            return;
+        }
+        let own_length = self.length(r);
+        let r = r ^ 1;
+        mates.clear();
+        mates.extend(mate.places.iter().map(|p| (p.reverse, p.diagonal, p.score)));
+        let of_hits = hits.of_read[r].iter();
+        mates.extend(of_hits.map(|h| (h.reverse, h.unclipped_start().max(0) as u32, h.ranked)));
+        mates.sort_unstable();
+        let anywhere = mates.iter().map(|m| m.2).max().unwrap_or(0) - SURE;
+        for p in &mut own.places {
+            // Diagonals at which a mate on the other strand makes a pair.
+            let (from, to) = if p.reverse {
+                let end = p.diagonal + own_length;
+                (
+                    end.saturating_sub(insert.high),
+                    end.saturating_sub(insert.low),
+                )
+            } else {
+                let end = p.diagonal.saturating_sub(self.length(r));
+                (end + insert.low, end + insert.high)
+            };
+            let first = mates.partition_point(|m| (m.0, m.1) < (!p.reverse, from));
+            let near = mates[first..].iter();
+            let near = near.take_while(|m| m.0 != p.reverse && m.1 <= to);
+            p.mate = near.map(|m| m.2).fold(anywhere, i32::max);
+        }
+    }
+
+    /// The best places as jobs, but those that are candidates already.
+    fn choose(&self, r: usize, side: &mut Side, first: &[Candidate], out: &mut Vec<Candidate>) {
+        let Side {
+            kmers,
+            strands,
+            places,
+        } = side;
+        if places.is_empty() {
+            return;
+        }
+        let salt = strands[0].0[0];
+        places.sort_unstable_by_key(|p| {
+            let tie = hash_kmer(p.diagonal, salt);
+            let sum = p.score + p.mate;
+            (
+                Reverse(sum),
+                Reverse(p.score),
+                tie,
+                p.diagonal,
+                p.reverse,
+                p.offset,
+            )
+        });
+        places.dedup_by_key(|p| (p.diagonal, p.reverse));
+        let genome = self.reference.packed();
+        for p in places.iter().take(MAX_CANDIDATES) {
+            let known = |c: &&Candidate| c.diagonal == p.diagonal && c.is_reverse() == p.reverse;
+            if first.iter().any(|c| known(&c)) {
+                continue;
+            }
+            let codes = &strands[usize::from(p.reverse)].0;
+            let votes = kmers.iter().filter(|k| {
+                let at = aligned_offset(k.offset, self.length(r), p.reverse);
+                let there = window(genome, (p.diagonal + at) as usize);
+                k.looked && (there ^ window(codes, at as usize)) << (64 - 2 * K) == 0
+            });
+            out.push(Candidate {
+                read: r as u32,
+                diagonal: p.diagonal,
+                // A changed seed led to it if none of the read's own did.
+                votes: votes.count().max(1) as u32 | if p.reverse { REVERSE } else { 0 },
+                seeded: p.offset | (p.offset + K as u32) << 16,
+                spread: 0,
+            });
+        }
+    }
+}
+
+/// Where a k-mer of the read begins in the read as aligned.
+fn aligned_offset(offset: u32, length: u32, reverse: bool) -> u32 {
+    if reverse {
+        length - K as u32 - offset
+    } else {
+        offset
+    }
+}
+
+/// How many of the k-mers that were looked at do not overlap; at most.
+fn disjoint(kmers: &[Kmer]) -> i32 {
+    let (mut count, mut end) = (0, 0);
+    for k in kmers.iter().filter(|k| k.looked) {
+        if k.offset >= end {
+            count += 1;
+            end = k.offset + K as u32;
+        }
+    }
+    count
+}
