@@ -4,6 +4,7 @@ use crate::domain::{ContigId, Span};
 use crate::format::bed;
 use crate::genome::Reference;
 use crate::report::depth::Depth as PanelDepth;
+use crate::sort::library::Counts;
 use crate::{Error, Result};
 use noodles::sam::alignment::record::Cigar as _;
 use noodles::{bam, bgzf};
@@ -23,6 +24,8 @@ pub struct Qc {
     pub reads: Reads,
     /// Of proper pairs that are not duplicates; absent without any.
     pub insert_size: Option<InsertSize>,
+    /// Copies, library by library.
+    pub duplicates: Vec<Counts>,
     /// Of the panel's bases: reads usable for calling, one per fragment.
     pub depth: Depth,
     /// The same, region by region.

@@ -84,27 +84,30 @@ pub struct Hits {
     pub of_read: Vec<Vec<Hit>>,
     /// All runs.
     pub runs: Vec<u32>,
+    /// Least score, with bonuses, of those that the kernel found.
+    pub least: i32,
 }
 
 impl Hits {
-    /// Room for this many reads.
-    pub fn new(reads: usize) -> Hits {
+    /// Room for the hits of this many reads that score `least` or more.
+    pub fn new(reads: usize, least: i32) -> Hits {
         Hits {
+            least,
             of_read: vec![Vec::new(); reads],
             runs: Vec::new(),
         }
     }
 
-    /// Adds what the extend kernel made of some jobs. Hits of less than `least` are left out, as are
+    /// Adds what the extend kernel made of some jobs. Hits that score too little are left out, as are
     /// those that end where a better one of the same read does.
     pub fn add(
         &mut self,
         jobs: &[Candidate],
         extended: &Extended,
         context: (&Reference, &PackedReads, &Scoring),
-        least: i32,
         rescued: bool,
     ) {
+        let least = self.least;
         let (_, packed, _) = context;
         let base = self.runs.len() as u32;
         let per_slot = crate::kernel::extend::MAX_RUNS as u32;

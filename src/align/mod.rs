@@ -35,6 +35,7 @@ pub struct Aligner<'a> {
     cpu: DeviceIndex<'a, Cpu>,
     gpu: Option<DeviceIndex<'a, Gpu>>,
     scoring: Scoring,
+    least: i32,
 }
 
 /// Where a batch's reads are placed.
@@ -67,7 +68,14 @@ impl<'a> Aligner<'a> {
             cpu: DeviceIndex::new(&Cpu, reference),
             gpu: device.working_gpu().map(on_gpu),
             scoring: Scoring::default(),
+            least: LEAST_SCORE,
         }
+    }
+
+    /// Leaves out alignments that score less than this, with bonuses, in place of [`LEAST_SCORE`].
+    #[must_use]
+    pub fn with_least_score(self, least: i32) -> Aligner<'a> {
+        Aligner { least, ..self }
     }
 
     /// Aligns and places the reads of a batch. `insert` is the library's insert size; while it is
@@ -143,16 +151,16 @@ impl<'a> Aligner<'a> {
         };
         let extended = fetch(&extended)?;
         clock.lap(timings, Stage::WaitDevice);
-        let mut hits = Hits::new(batch.reads());
+        let mut hits = Hits::new(batch.reads(), self.least);
         let context = (self.reference, &*packed, &self.scoring);
-        hits.add(&first, &extended, context, LEAST_SCORE, false);
+        hits.add(&first, &extended, context, false);
         count_paths(&first, &extended, &summaries, &mut timings.paths);
         clock.lap(timings, Stage::Pair);
 
         let add = |jobs: &[Candidate], hits: &mut Hits, rescued| -> Result<()> {
             if !jobs.is_empty() {
                 let extended = b.extend(&reads, &b.upload(jobs), index, &self.scoring);
-                hits.add(jobs, &fetch(&extended)?, context, LEAST_SCORE, rescued);
+                hits.add(jobs, &fetch(&extended)?, context, rescued);
             }
             Ok(())
         };
@@ -193,7 +201,7 @@ impl<'a> Aligner<'a> {
             let jobs = tails.jobs(&lists, &list_ends, self.reference.seed_positions());
             if !jobs.is_empty() {
                 let extended = b.extend(&reads, &b.upload(&jobs), index, &self.scoring);
-                hits.add(&jobs, &fetch(&extended)?, context, LEAST_SCORE, false);
+                hits.add(&jobs, &fetch(&extended)?, context, false);
             }
         }
         clock.lap(timings, Stage::Split);

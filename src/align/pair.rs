@@ -1,6 +1,5 @@
 //! Which of its hits each read is placed at, pairs together, and how sure that is.
 
-use super::LEAST_SCORE;
 use super::hit::{Hit, Hits};
 use super::insert::InsertSize;
 use super::mapq::{self, Evidence, NEAR};
@@ -60,7 +59,7 @@ fn single(t: usize, hits: &Hits, packed: &PackedReads, summaries: &[Summary]) ->
             second: evidence.second,
             supplementary: Vec::new(),
         };
-        add_supplementary(&mut end, own, length, summaries[t], None);
+        add_supplementary(&mut end, (own, hits.least), length, summaries[t], None);
     }
     Template {
         ends: vec![end],
@@ -129,7 +128,7 @@ fn pair(
         });
         add_supplementary(
             &mut ends[e],
-            own[e],
+            (own[e], hits.least),
             lengths[e],
             summaries[e],
             mate.as_ref(),
@@ -214,7 +213,7 @@ impl Beside<'_> {
 /// the mate comes before its copies elsewhere.
 fn add_supplementary(
     end: &mut Placed,
-    own: &[Hit],
+    (own, least): (&[Hit], i32),
     length: u32,
     summary: Summary,
     mate: Option<&Beside>,
@@ -225,8 +224,7 @@ fn add_supplementary(
     let worth = |h: &Hit| mate.map_or(0, |m| m.worth(h, length));
     let is_part = |h: &Hit| {
         // A hit near the primary one has few diagonals to be by chance on.
-        (h.ranked >= LEAST_SCORE || h.is_near(&own[primary], NEARBY))
-            && !own[primary].competes(h, length)
+        (h.ranked >= least || h.is_near(&own[primary], NEARBY)) && !own[primary].competes(h, length)
     };
     let mut parts: Vec<usize> = (0..own.len()).filter(|&i| is_part(&own[i])).collect();
     parts.sort_by_key(|&i| (Reverse(own[i].ranked + worth(&own[i])), i));

@@ -13,10 +13,41 @@ use std::fmt::Write;
 pub trait Encode: Fn(&Record, &mut Vec<u8>) + Sync {}
 impl<F: Fn(&Record, &mut Vec<u8>) + Sync> Encode for F {}
 
+/// What records say of hits beside the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Supplementary records hold the whole read, soft-clipped; else only their part of it.
+    pub soft_clip: bool,
+    /// All other hits as secondary records, in place of XA.
+    pub all: bool,
+    /// Most places that XA names; where there are more, it is left out.
+    pub alternatives: usize,
+}
+
+impl Default for Style {
+    /// As bwa does.
+    fn default() -> Style {
+        Style {
+            soft_clip: false,
+            all: false,
+            alternatives: 5,
+        }
+    }
+}
+
+/// What a record is of its read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Primary,
+    Supplementary,
+    Secondary,
+}
+
 /// Writes the records of templates; keeps its buffers from one to the next.
 pub struct Writer<'a, E: Encode> {
     reference: &'a Reference,
     read_group: Option<&'a str>,
+    style: Style,
     encode: E,
     cigar: Cigar,
     genome: Vec<u8>,
@@ -24,6 +55,7 @@ pub struct Writer<'a, E: Encode> {
     quals: Vec<u8>,
     md: String,
     sa: String,
+    xa: String,
 }
 
 /// A place as a record says it.
@@ -35,12 +67,25 @@ struct Place {
     reverse: bool,
 }
 
+impl Place {
+    /// Its strand as SA and XA have it.
+    fn sign(self) -> char {
+        if self.reverse { '-' } else { '+' }
+    }
+}
+
 impl<'a, E: Encode> Writer<'a, E> {
     /// A writer of records of this read group through `encode`.
-    pub fn new(reference: &'a Reference, read_group: Option<&'a str>, encode: E) -> Self {
+    pub fn new(
+        reference: &'a Reference,
+        read_group: Option<&'a str>,
+        style: Style,
+        encode: E,
+    ) -> Self {
         Writer {
             reference,
             read_group,
+            style,
             encode,
             cigar: Cigar::default(),
             genome: Vec::new(),
@@ -48,6 +93,7 @@ impl<'a, E: Encode> Writer<'a, E> {
             quals: Vec::new(),
             md: String::new(),
             sa: String::new(),
+            xa: String::new(),
         }
     }
 
@@ -64,7 +110,8 @@ impl<'a, E: Encode> Writer<'a, E> {
         }
     }
 
-    /// Appends the records of template `t`: mates in order, each with its supplementary records behind it.
+    /// Appends the records of template `t`: mates in order, each with its supplementary
+    /// and secondary records behind it.
     pub fn write(
         &mut self,
         batch: &ReadBatch,
@@ -177,30 +224,52 @@ impl<'a, E: Encode> Writer<'a, E> {
         } else {
             Vec::new()
         };
-        for (s, &(h, mapq)) in segments.iter().enumerate() {
+        let others = (0..own.len()).filter(|h| segments.iter().all(|(s, _)| s != h));
+        let secondary = others.map(|h| (h, 0)).filter(|_| self.style.all);
+        let records: Vec<(usize, u8)> = segments.iter().copied().chain(secondary).collect();
+        for (s, &(h, mapq)) in records.iter().enumerate() {
+            let kind = match s {
+                0 => Kind::Primary,
+                s if s < segments.len() => Kind::Supplementary,
+                _ => Kind::Secondary,
+            };
             let hit = &own[h];
             self.sa.clear();
-            for (o, &(other, q)) in segments.iter().enumerate().filter(|(o, _)| *o != s) {
-                let place = self.place_of(&own[other]);
-                hits.cigar(&own[other], length, CigarOp::SoftClip, &mut self.cigar);
-                let contig = &self.reference.contig(place.contig).name;
-                let strand = if place.reverse { '-' } else { '+' };
-                let _ = write!(
-                    self.sa,
-                    "{contig},{},{strand},{},{q},{};",
-                    place.pos.one_based(),
-                    self.cigar,
-                    edits[o]
-                );
+            self.xa.clear();
+            if kind != Kind::Secondary {
+                for (o, &(other, q)) in segments.iter().enumerate().filter(|(o, _)| *o != s) {
+                    let place = self.place_of(&own[other]);
+                    hits.cigar(&own[other], length, CigarOp::SoftClip, &mut self.cigar);
+                    let contig = &self.reference.contig(place.contig).name;
+                    let _ = write!(
+                        self.sa,
+                        "{contig},{},{},{},{q},{};",
+                        place.pos.one_based(),
+                        place.sign(),
+                        self.cigar,
+                        edits[o]
+                    );
+                }
+                self.name_alternatives(batch, r, hits, &segments, s);
             }
-            let (clip, extra) = if s == 0 {
-                (CigarOp::SoftClip, 0)
+            let (clip, extra) = match kind {
+                Kind::Primary => (CigarOp::SoftClip, 0),
+                Kind::Supplementary => (CigarOp::HardClip, flag::SUPPLEMENTARY),
+                Kind::Secondary => (CigarOp::HardClip, flag::SECONDARY),
+            };
+            let clip = if self.style.soft_clip {
+                CigarOp::SoftClip
             } else {
-                (CigarOp::HardClip, flag::SUPPLEMENTARY)
+                clip
             };
             let edits = self.describe(hit, batch, r, hits, clip);
             let place = self.place_of(hit);
-            self.orient(batch, r, hit, s > 0);
+            self.orient(batch, r, hit, clip == CigarOp::HardClip);
+            if kind == Kind::Secondary {
+                // SAM 1.6 §1.4.10: `*` where the primary record has them.
+                self.bases.clear();
+                self.quals.clear();
+            }
             let (mate_contig, mate_pos, template_len) = match (mate_place, mate) {
                 (Some(m), _) => (Some(m.contig), Some(m.pos), template_len(place, m)),
                 // The unmapped mate stands where this read's primary record does.
@@ -236,6 +305,12 @@ impl<'a, E: Encode> Writer<'a, E> {
                     value: TagValue::Text(self.sa.as_bytes()),
                 });
             }
+            if !self.xa.is_empty() {
+                tags.push(Tag {
+                    name: *b"XA",
+                    value: TagValue::Text(self.xa.as_bytes()),
+                });
+            }
             let record = Record {
                 name: batch.name(t),
                 flag: flags | extra | if hit.reverse { flag::REVERSE } else { 0 },
@@ -251,6 +326,44 @@ impl<'a, E: Encode> Writer<'a, E> {
                 tags: &tags,
             };
             (self.encode)(&record, out);
+        }
+    }
+
+    /// Fills `xa` for a segment of a read: the other hits of its bases with at least four fifths of its
+    /// score, unless there are more than [`Style::alternatives`]. A hit of the bases of two segments is
+    /// the first one's.
+    fn name_alternatives(
+        &mut self,
+        batch: &ReadBatch,
+        r: usize,
+        hits: &Hits,
+        segments: &[(usize, u8)],
+        s: usize,
+    ) {
+        let own = &hits.of_read[r];
+        let length = batch.read_len(r) as u32;
+        let hit = &own[segments[s].0];
+        let is_alternative = |(h, other): &(usize, &Hit)| {
+            let competing = |&(s, _): &(usize, u8)| own[s].competes(other, length);
+            segments.iter().all(|(s, _)| s != h)
+                && 5 * other.score >= 4 * hit.score
+                && segments.iter().position(competing) == Some(s)
+        };
+        let alternatives = || own.iter().enumerate().filter(is_alternative);
+        if self.style.all || own.len() == 1 || alternatives().count() > self.style.alternatives {
+            return;
+        }
+        for (_, other) in alternatives() {
+            let edits = self.describe(other, batch, r, hits, CigarOp::SoftClip);
+            let place = self.place_of(other);
+            let contig = &self.reference.contig(place.contig).name;
+            let _ = write!(
+                self.xa,
+                "{contig},{}{},{},{edits};",
+                place.sign(),
+                place.pos.one_based(),
+                self.cigar
+            );
         }
     }
 

@@ -1,7 +1,7 @@
 //! Reads to an alignment file: the whole of `theralign align`.
 
 use super::insert::{InsertSize, SAMPLE};
-use super::record::Writer;
+use super::record::{Style, Writer};
 use super::{Aligner, Scratch};
 use crate::backend::Device;
 use crate::batch::ReadBatch;
@@ -38,6 +38,10 @@ pub struct Options {
     pub sorting: sort::Options,
     /// Templates in a batch; by default what suits the device. Changes no result.
     pub batch: Option<usize>,
+    /// Least score of an alignment, with bonuses: [`LEAST_SCORE`](super::LEAST_SCORE), usually.
+    pub least_score: i32,
+    /// What records say of hits beside the best.
+    pub style: Style,
     /// For the header.
     pub command: String,
 }
@@ -70,13 +74,17 @@ enum Sink {
 }
 
 impl Sink {
-    fn open(options: &Options) -> Result<Sink> {
+    fn open(options: &Options, groups: &[ReadGroup]) -> Result<Sink> {
         let is_bam = options
             .output
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("bam"));
         Ok(if is_bam {
-            Sink::Bam(Box::new(Sorter::new(&options.output, &options.sorting)?))
+            Sink::Bam(Box::new(Sorter::new(
+                &options.output,
+                &options.sorting,
+                groups,
+            )?))
         } else {
             Sink::Sam(Output::create(&options.output)?)
         })
@@ -126,9 +134,13 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
     });
     let mut reader = options.source.open(batch)?;
     eprintln!("aligning on {}", device.name());
-    let mut sink = Sink::open(options)?;
+    let groups = match &options.read_group {
+        Some(group) => vec![group.clone()],
+        None => reader.groups().to_vec(),
+    };
+    let mut sink = Sink::open(options, &groups)?;
     let order = sink.order();
-    let aligner = Aligner::new(reference, device);
+    let aligner = Aligner::new(reference, device).with_least_score(options.least_score);
     let mut first = VecDeque::new();
     let insert = if !reader.may_pair() {
         None
@@ -147,10 +159,6 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
     {
         say_insert(i);
     }
-    let groups = match &options.read_group {
-        Some(group) => vec![group.clone()],
-        None => reader.groups().to_vec(),
-    };
     let text = header::text(order, reference.contigs(), &groups, &options.command);
     if let Sink::Sam(_) = sink {
         sink.push(text.as_bytes())?;
@@ -176,7 +184,10 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
                 Order::Input => write_sam(r, reference.contigs(), out),
                 Order::Coordinate => write_bam(r, out),
             };
-            (Scratch::default(), Writer::new(reference, group, encode))
+            (
+                Scratch::default(),
+                Writer::new(reference, group, options.style, encode),
+            )
         },
         |(scratch, writer), batch: ReadBatch| {
             let placed = aligner.place(&batch, insert.as_ref(), scratch)?;

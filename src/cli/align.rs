@@ -1,7 +1,9 @@
 //! `theralign align`: FASTQ or unaligned BAM to SAM or sorted BAM.
 
 use super::common::{Carried, DeviceChoice, Sorting, Threads, Timing};
+use crate::align::LEAST_SCORE;
 use crate::align::insert::InsertSize;
+use crate::align::record::Style;
 use crate::align::run::{Options, run as align};
 use crate::error::thousands;
 use crate::format::fastq::Pairing;
@@ -35,6 +37,11 @@ pub struct Args {
     /// Mean and standard deviation of the insert size [default: estimated from the first pairs]
     #[arg(short = 'I', long, value_name = "MEAN,SD")]
     insert_size: Option<String>,
+    /// Least score of an alignment, counting 5 for each end of the read that it reaches
+    #[arg(short = 'T', long, value_name = "SCORE", default_value_t = LEAST_SCORE, value_parser = clap::value_parser!(i32).range(20..))]
+    least_score: i32,
+    #[command(flatten)]
+    others: Others,
     /// Reads or pairs in a batch; changes nothing in the output [default: what suits the device]
     #[arg(long, value_name = "N")]
     batch: Option<std::num::NonZeroUsize>,
@@ -48,6 +55,20 @@ pub struct Args {
     threads: Threads,
     #[command(flatten)]
     timing: Timing,
+}
+
+/// What records say of hits beside the best.
+#[derive(clap::Args, Debug)]
+struct Others {
+    /// Supplementary records hold the whole read, soft-clipped
+    #[arg(short = 'Y', long)]
+    soft_clip: bool,
+    /// All other alignments as secondary records, in place of XA
+    #[arg(short = 'a', long)]
+    all: bool,
+    /// Most other places that XA names; with more, it is left out
+    #[arg(long = "xa", value_name = "N", default_value_t = Style::default().alternatives)]
+    alternatives: usize,
 }
 
 /// Aligns, and says how it went.
@@ -75,6 +96,12 @@ pub fn run(args: &Args) -> Result<()> {
         threads,
         sorting: args.sorting.options(),
         batch: args.batch.map(Into::into),
+        least_score: args.least_score,
+        style: Style {
+            soft_clip: args.others.soft_clip,
+            all: args.others.all,
+            alternatives: args.others.alternatives,
+        },
         command: std::env::args().collect::<Vec<_>>().join(" "),
     };
     let device = args.device.open()?;
@@ -87,6 +114,7 @@ pub fn run(args: &Args) -> Result<()> {
         share(summary.mapped),
         share(summary.proper)
     );
+    args.sorting.tell(&summary)?;
     args.timing.tell(&summary, threads)
 }
 

@@ -2,7 +2,7 @@
 
 use super::common::Threads;
 use crate::align::insert::{InsertSize, LONGEST_UNKNOWN, SAMPLE};
-use crate::align::record::Writer;
+use crate::align::record::{Style, Writer};
 use crate::align::{Aligner, Scratch};
 use crate::backend::{Cpu, Device, DeviceIndex, DeviceReads, Kernels};
 use crate::batch::{PackedReads, ReadBatch};
@@ -199,7 +199,10 @@ fn whole(
         || Ok(next.next()),
         || {
             let encode = |r: &Record, out: &mut Vec<u8>| write_sam(r, reference.contigs(), out);
-            (Scratch::default(), Writer::new(reference, None, encode))
+            (
+                Scratch::default(),
+                Writer::new(reference, None, Style::default(), encode),
+            )
         },
         |(scratch, writer), batch: &ReadBatch| {
             let placed = aligner.place(batch, insert, scratch)?;

@@ -2,10 +2,12 @@
 
 use crate::align::run::Summary;
 use crate::backend::Device;
+use crate::error::thousands;
 use crate::format::bgzf::DEFAULT_LEVEL;
 use crate::format::fastq::Extras;
 use crate::format::output::Output;
 use crate::format::umi::Umi;
+use crate::sort::library::metrics_file;
 use crate::sort::{self, Duplicates};
 use crate::{Error, Result};
 use std::path::PathBuf;
@@ -123,18 +125,49 @@ pub struct Sorting {
     /// What happens to duplicates
     #[arg(long, value_enum, default_value = "mark")]
     pub duplicates: Duplicates,
+    /// Duplicates on one tile no further apart than this, in the coordinates of Illumina's read names, are optical:
+    /// 100 for random flow cells, 2500 for patterned ones; 0 looks for none
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub optical_distance: u32,
+    /// Write the figures of duplicates, library by library, as Picard does
+    #[arg(long, value_name = "FILE")]
+    pub duplicate_metrics: Option<PathBuf>,
     /// Compression level of the BAM, 0 to 12
     #[arg(long, default_value_t = DEFAULT_LEVEL, value_parser = clap::value_parser!(u8).range(0..=12), value_name = "N")]
     pub level: u8,
 }
 
 impl Sorting {
+    /// Says what duplicates there are, and writes them where it was asked for.
+    pub fn tell(&self, summary: &Summary) -> Result<()> {
+        let libraries = summary.sorted.as_ref().map_or(&[][..], |s| &s.libraries);
+        for c in libraries {
+            eprintln!(
+                "{}: {:.2} % duplicates: {} of {} pairs ({} optical), {} of {} single reads",
+                c.library,
+                100.0 * c.share(),
+                thousands(c.duplicate_pairs),
+                thousands(c.pairs),
+                thousands(c.optical_pairs),
+                thousands(c.duplicate_single_reads),
+                thousands(c.single_reads),
+            );
+        }
+        if let Some(file) = &self.duplicate_metrics {
+            let command = std::env::args().collect::<Vec<_>>().join(" ");
+            let text = metrics_file(libraries, &command.replace(char::is_control, " "));
+            Output::write(file, text.as_bytes())?;
+        }
+        Ok(())
+    }
+
     /// As the sorter takes them.
     pub fn options(&self) -> sort::Options {
         sort::Options {
             memory: self.memory,
             temporary: self.temporary.clone(),
             duplicates: self.duplicates,
+            optical_distance: self.optical_distance,
             level: self.level,
         }
     }

@@ -80,6 +80,8 @@ pub fn run(args: &Args) -> Result<()> {
             memory: 1 << 30,
             temporary: None,
             duplicates: Duplicates::Mark,
+            optical_distance: 100,
+            duplicate_metrics: None,
             level: DEFAULT_LEVEL,
         },
         device: args.device.clone(),

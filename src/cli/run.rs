@@ -1,7 +1,8 @@
 //! `theralign run`: reads in, report out; every step between, in one folder.
 
 use super::common::{Carried, DeviceChoice, Sorting, Threads, Timing};
-use crate::align::run as align;
+use crate::align::record::Style;
+use crate::align::{LEAST_SCORE, run as align};
 use crate::annotate::gene_model::sha256_of;
 use crate::annotate::{Knowledge, knowledge};
 use crate::backend::Device;
@@ -106,7 +107,7 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
         let aligned = align_step(args, &reference, &device, threads, &folder)?;
         let inputs = hashing.join().expect("hashing does not panic")?;
         let called = call_step(args, &reference, &device, &folder)?;
-        qc_step(args, &reference, &regions, &folder)?;
+        qc_step(args, &reference, &regions, &aligned, &folder)?;
         let report = report_step(args, &reference, &folder)?;
         let manifest = json!({
             "schema": "theralign-run/1",
@@ -179,6 +180,8 @@ fn align_step(
         threads,
         sorting: args.sorting.options(),
         batch: args.batch.map(Into::into),
+        least_score: LEAST_SCORE,
+        style: Style::default(),
         command: command(),
     };
     let summary = align::run(reference, device, &options)?;
@@ -189,6 +192,7 @@ fn align_step(
         share(summary.mapped),
         share(summary.proper)
     );
+    args.sorting.tell(&summary)?;
     args.timing.tell(&summary, threads)?;
     Ok(summary)
 }
@@ -225,6 +229,7 @@ fn qc_step(
     args: &Args,
     reference: &Reference,
     regions: &[bed::Region],
+    aligned: &align::Summary,
     folder: &OutputFolder,
 ) -> Result<()> {
     let of_sample = |end: &str| folder.file(&format!("{}.{end}", args.sample));
@@ -233,6 +238,7 @@ fn qc_step(
     let figures = Qc {
         reads,
         insert_size,
+        duplicates: (aligned.sorted.as_ref()).map_or(Vec::new(), |s| s.libraries.clone()),
         depth,
         regions: each,
     };

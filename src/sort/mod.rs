@@ -5,10 +5,13 @@
 
 mod dedup;
 mod external;
+pub mod library;
+mod optical;
 
 use crate::format::bam::{self, RawRecord};
 use crate::format::bam_index::IndexBuilder;
 use crate::format::bgzf;
+use crate::format::header::ReadGroup;
 use crate::format::output::Output;
 use crate::format::sam::flag;
 use crate::genome::Contig;
@@ -17,6 +20,7 @@ use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
 use dedup::Finder;
 use external::{ExternalSorter, Merged};
+use library::Counts;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,12 +45,14 @@ pub struct Options {
     pub temporary: Option<PathBuf>,
     /// What to do with duplicates.
     pub duplicates: Duplicates,
+    /// Duplicates that are no further apart on a flow cell, in its coordinates, are optical; 0 looks for none.
+    pub optical_distance: u32,
     /// Level of compression, 0 to 12.
     pub level: u8,
 }
 
 /// What was sorted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Records written.
     pub records: u64,
@@ -54,6 +60,8 @@ pub struct Summary {
     pub templates: u64,
     /// Templates of these that are duplicates; 0 if they were not looked for.
     pub duplicate_templates: u64,
+    /// Duplicates of each library that has reads; none if they were not looked for.
+    pub libraries: Vec<Counts>,
 }
 
 /// First by place in the genome, then by place in the input.
@@ -89,8 +97,8 @@ pub struct Sorter {
 }
 
 impl Sorter {
-    /// Opens the output (see [`Output`]).
-    pub fn new(path: &Path, options: &Options) -> Result<Sorter> {
+    /// Opens the output (see [`Output`]). Duplicates are copies within a library of the read `groups`.
+    pub fn new(path: &Path, options: &Options, groups: &[ReadGroup]) -> Result<Sorter> {
         let output = Output::create(path)?;
         let folder = match &options.temporary {
             Some(folder) => folder.clone(),
@@ -104,7 +112,8 @@ impl Sorter {
         let for_finder = if marking { options.memory / 6 } else { 0 };
         Ok(Sorter {
             output,
-            finder: marking.then(|| Finder::new(&folder, for_finder)),
+            finder: marking
+                .then(|| Finder::new(&folder, for_finder, groups, options.optical_distance)),
             records: ExternalSorter::new(folder, options.memory - for_finder),
             templates: 0,
             duplicates: options.duplicates,
@@ -161,7 +170,8 @@ impl Sorter {
         let summary = Summary {
             records: whole.records,
             templates: self.templates,
-            duplicate_templates: copies.map_or(0, |c| c.count()),
+            duplicate_templates: copies.as_ref().map_or(0, dedup::Copies::count),
+            libraries: copies.map_or(Vec::new(), |c| c.of_library),
         };
         Ok((summary, timings))
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::{Cigar, CigarOp, ContigId, Pos};
 use crate::format::header::{Order, text};
-use crate::format::sam::Record;
+use crate::format::sam::{Record, Tag, TagValue};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -21,6 +21,7 @@ fn options(memory: usize, duplicates: Duplicates) -> Options {
         memory,
         temporary: None,
         duplicates,
+        optical_distance: 100,
         level: 1,
     }
 }
@@ -53,6 +54,18 @@ const NOWHERE: Read = Read {
 
 /// Bytes of a template of these reads; two are a pair, of which an unaligned mate stands with the other.
 fn template(name: &str, reads: &[Read]) -> Vec<u8> {
+    tagged(name, reads, &[])
+}
+
+/// The same, with these tags on each record.
+fn tagged(name: &str, reads: &[Read], tags: &[(&[u8; 2], &str)]) -> Vec<u8> {
+    let tags: Vec<Tag> = tags
+        .iter()
+        .map(|&(name, text)| Tag {
+            name: *name,
+            value: TagValue::Text(text.as_bytes()),
+        })
+        .collect();
     let mut out = Vec::new();
     for (i, read) in reads.iter().enumerate() {
         let mut cigar = Cigar::default();
@@ -86,7 +99,7 @@ fn template(name: &str, reads: &[Read]) -> Vec<u8> {
                 template_len: 0,
                 bases: b"ACGTACGTAC",
                 quals: &[read.quality; 10],
-                tags: &[],
+                tags: &tags,
             },
             &mut out,
         );
@@ -98,7 +111,7 @@ fn template(name: &str, reads: &[Read]) -> Vec<u8> {
 fn sorted(templates: &[Vec<u8>], options: &Options, cut: usize) -> (Vec<u8>, Vec<u8>, Summary) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("x.bam");
-    let mut sorter = Sorter::new(&path, options).unwrap();
+    let mut sorter = Sorter::new(&path, options, &[]).unwrap();
     for templates in templates.chunks(cut) {
         sorter.push(&templates.concat()).unwrap();
     }
@@ -295,6 +308,98 @@ fn supplementary_records_follow_their_template() {
     assert_eq!(summary.templates, 2);
 }
 
+/// Sorts templates of these groups; gives the names of those that are marked, and the figures.
+fn marked_of(templates: &[Vec<u8>], groups: &[&str]) -> (Vec<String>, Vec<Counts>) {
+    let groups: Vec<_> = groups
+        .iter()
+        .map(|g| ReadGroup::parse(g).unwrap())
+        .collect();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("x.bam");
+    let mut sorter = Sorter::new(&path, &options(1, Duplicates::Mark), &groups).unwrap();
+    sorter.push(&templates.concat()).unwrap();
+    let (summary, _) = sorter.finish("", &contigs()).unwrap();
+    let mut names: Vec<String> = (records(&std::fs::read(path).unwrap()).into_iter())
+        .filter(|(_, flags)| flags & flag::DUPLICATE != 0)
+        .map(|(name, _)| name)
+        .collect();
+    names.sort();
+    names.dedup();
+    (names, summary.libraries)
+}
+
+#[test]
+fn templates_of_other_umis_are_no_copies_and_strands_of_one_molecule_are() {
+    let pair = [at(0, 100, false), at(0, 300, true)];
+    let other_strand = [at(0, 300, true), at(0, 100, false)];
+    let left = [at(0, 100, false), NOWHERE];
+    let right = [at(0, 300, true), NOWHERE];
+    let with = |name: &str, reads: &[Read], umi: &str| tagged(name, reads, &[(b"RX", umi)]);
+    let (names, counts) = marked_of(
+        &[
+            with("kept", &pair, "AA-CC"),
+            with("copy", &pair, "AA-CC"),
+            with("strand", &other_strand, "CC-AA"),
+            with("turned", &pair, "CC-AA"),
+            with("other", &pair, "AA-CG"),
+            template("none", &pair),
+            with("left", &left, "AA-CC"),
+            with("right", &right, "CC-AA"),
+            with("stranger", &left, "AC-CC"),
+        ],
+        &[],
+    );
+    assert_eq!(names, ["copy", "left", "right", "strand"]);
+    let [c] = &counts[..] else {
+        panic!("{counts:?}")
+    };
+    assert_eq!((c.pairs, c.single_reads, c.unmapped_reads), (6, 3, 3));
+    assert_eq!((c.duplicate_pairs, c.duplicate_single_reads), (2, 2));
+    // One for both reads: it has no sides.
+    let (names, _) = marked_of(
+        &[
+            with("kept", &pair, "AA"),
+            with("copy", &other_strand, "AA"),
+            with("right", &right, "AA"),
+            with("other", &pair, "CA"),
+        ],
+        &[],
+    );
+    assert_eq!(names, ["copy", "right"]);
+}
+
+#[test]
+fn copies_are_of_one_library_whatever_their_read_groups() {
+    let pair = [at(0, 100, false), at(0, 300, true)];
+    let of = |name: &str, group: &str| tagged(name, &pair, &[(b"RG", group)]);
+    let groups = [r"@RG\tID:a\tLB:x", r"@RG\tID:b\tLB:y", r"@RG\tID:c\tLB:x"];
+    let templates = [of("1", "a"), of("2", "b"), of("3", "c"), of("4", "b")];
+    let (names, counts) = marked_of(&templates, &groups);
+    assert_eq!(names, ["3", "4"]);
+    let counts = counts
+        .iter()
+        .map(|c| (c.library.as_str(), c.pairs, c.duplicate_pairs));
+    assert_eq!(counts.collect::<Vec<_>>(), [("x", 2, 1), ("y", 2, 1)]);
+}
+
+#[test]
+fn copies_beside_each_other_on_the_flow_cell_are_optical() {
+    let pair = [at(0, 100, false), at(0, 300, true)];
+    let other_strand = [at(0, 300, true), at(0, 100, false)];
+    let elsewhere = [at(0, 101, false), at(0, 300, true)];
+    let templates = [
+        template("M:1:F:1:7:1000:1000", &pair),
+        template("M:1:F:1:7:1100:900", &pair),
+        template("M:1:F:1:8:1000:1000", &pair),
+        template("M:1:F:1:7:5000:1000", &pair),
+        template("M:1:F:1:7:5001:1000", &other_strand),
+        template("M:1:F:1:7:1001:1001", &elsewhere),
+    ];
+    let (names, counts) = marked_of(&templates, &[]);
+    assert_eq!(names.len(), 4);
+    assert_eq!((counts[0].duplicate_pairs, counts[0].optical_pairs), (4, 1));
+}
+
 #[test]
 fn the_index_finds_what_a_scan_finds() {
     // Contig 1 is too long for BAI the second time.
@@ -310,7 +415,7 @@ fn the_index_finds_what_a_scan_finds() {
             )
             .unwrap();
         }
-        let mut sorter = Sorter::new(&path, &options(1 << 20, Duplicates::Off)).unwrap();
+        let mut sorter = Sorter::new(&path, &options(1 << 20, Duplicates::Off), &[]).unwrap();
         let step = length / 30_000;
         for i in 0..30_000u32 {
             let long = u32::from(i % 3 == 0);
@@ -365,12 +470,13 @@ fn bad_places_are_refused_and_leave_nothing() {
     let missing = Sorter::new(
         &folder.path().join("no/x.bam"),
         &options(1, Duplicates::Off),
+        &[],
     );
     assert!(missing.err().unwrap().to_string().contains("must exist"));
     let mut options = options(100, Duplicates::Mark);
     options.temporary = Some(folder.path().join("no"));
     let path = folder.path().join("x.bam");
-    let mut sorter = Sorter::new(&path, &options).unwrap();
+    let mut sorter = Sorter::new(&path, &options, &[]).unwrap();
     let read = template("r", &[at(0, 5, false)]);
     let e = (0..20).try_for_each(|_| sorter.push(&read)).unwrap_err();
     assert!(e.to_string().contains("/no: "), "{e}");
@@ -382,8 +488,12 @@ fn bad_places_are_refused_and_leave_nothing() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error_that_says_so() {
-    let mut sorter =
-        Sorter::new(Path::new("/dev/full"), &options(1 << 20, Duplicates::Mark)).unwrap();
+    let mut sorter = Sorter::new(
+        Path::new("/dev/full"),
+        &options(1 << 20, Duplicates::Mark),
+        &[],
+    )
+    .unwrap();
     sorter.push(&template("r", &[at(0, 5, false)])).unwrap();
     let e = sorter.finish("", &contigs()).unwrap_err().to_string();
     assert!(

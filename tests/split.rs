@@ -1,0 +1,138 @@
+//! What records say of hits beside the best: split reads, other places, and the options that users of bwa know for them.
+
+mod program;
+
+use program::{Folder, theralign};
+
+fn random(n: usize, mut seed: u64) -> Vec<u8> {
+    (0..n)
+        .map(|_| {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            b"ACGT"[(seed >> 60) as usize & 3]
+        })
+        .collect()
+}
+
+fn turned(bases: &[u8]) -> Vec<u8> {
+    let complement = |b: &u8| match b {
+        b'A' => b'T',
+        b'C' => b'G',
+        b'G' => b'C',
+        _ => b'A',
+    };
+    bases.iter().rev().map(complement).collect()
+}
+
+/// 30 kb; what stands at 5,000 stands at 15,000 again, all but one base in 100 the same, and at
+/// 25,000 all but one in 50.
+fn genome() -> Vec<u8> {
+    let mut genome = random(30_000, 11);
+    let block = genome[5000..5400].to_vec();
+    for (at, step) in [(15_000, 100), (25_000, 50)] {
+        for (i, &b) in block.iter().enumerate() {
+            let other = if b == b'A' { b'C' } else { b'A' };
+            genome[at + i] = if i % step == 30 { other } else { b };
+        }
+    }
+    genome
+}
+
+/// Aligns single reads with options; gives the records' fields, by read.
+fn align(reads: &[Vec<u8>], options: &[&str]) -> Vec<Vec<Vec<String>>> {
+    let folder = Folder::new();
+    let fasta = format!(">c\n{}\n", String::from_utf8(genome()).unwrap());
+    let (fasta, index) = (folder.file("g.fa", fasta), folder.path("g.tidx"));
+    theralign(&["index", &fasta, "-o", &index]).fine();
+    let fastq = |(i, bases): (usize, &Vec<u8>)| {
+        let text = String::from_utf8(bases.clone()).unwrap();
+        format!("@r{i}\n{text}\n+\n{}\n", "I".repeat(bases.len()))
+    };
+    let text: String = reads.iter().enumerate().map(fastq).collect();
+    let reads_file = folder.file("r.fq", text);
+    let fixed = ["align", "-x", &index, "--device", "cpu", &reads_file];
+    let done = theralign(&[&fixed[..], options].concat()).fine();
+    let text = String::from_utf8(done.stdout).unwrap();
+    let records = text.lines().filter(|l| !l.starts_with('@'));
+    let mut out = vec![Vec::new(); reads.len()];
+    for record in records {
+        let fields: Vec<String> = record.split('\t').map(String::from).collect();
+        let read: usize = fields[0][1..].parse().unwrap();
+        out[read].push(fields);
+    }
+    out
+}
+
+fn tag<'a>(record: &'a [String], name: &str) -> Option<&'a str> {
+    record[11..].iter().find_map(|t| t.strip_prefix(name))
+}
+
+/// A junction of 2,000..2,080 and the reverse complement of 20,000..20,070.
+fn junction() -> Vec<u8> {
+    let genome = genome();
+    [&genome[2000..2080], &turned(&genome[20_000..20_070])].concat()
+}
+
+#[test]
+fn the_parts_of_a_split_read_name_each_other() {
+    let records = &align(&[junction()], &[])[0];
+    let [first, second] = &records[..] else {
+        panic!("{records:?}");
+    };
+    assert_eq!((&*first[1], &*first[3]), ("0", "2001"));
+    assert_eq!((&*second[1], &*second[3]), ("2064", "20001"));
+    assert!(
+        second[5].ends_with('H') && second[9].len() < 80,
+        "{second:?}"
+    );
+    let soft = |r: &[String]| r[5].replace('H', "S");
+    assert_eq!(
+        tag(first, "SA:Z:"),
+        Some(&*format!("c,20001,-,{},60,0;", soft(second)))
+    );
+    assert_eq!(
+        tag(second, "SA:Z:"),
+        Some(&*format!("c,2001,+,{},60,0;", first[5]))
+    );
+}
+
+#[test]
+fn soft_clipped_supplementary_records_hold_the_whole_read() {
+    let records = &align(&[junction()], &["-Y"])[0];
+    assert_eq!(records.len(), 2);
+    assert_eq!(records[1][9].as_bytes(), turned(&junction()));
+    assert!(!records[1][5].contains('H'), "{records:?}");
+}
+
+#[test]
+fn the_least_score_is_the_users() {
+    let records = &align(&[junction()], &["-T", "100"])[0];
+    assert_eq!((records.len(), &*records[0][1]), (1, "4"), "{records:?}");
+    let records = &align(&[junction()], &["-T", "80"])[0];
+    assert_eq!((records.len(), &*records[0][1]), (1, "0"), "{records:?}");
+}
+
+#[test]
+fn other_places_are_named_by_xa_or_written() {
+    let reads = [genome()[5100..5250].to_vec(), turned(&genome()[9000..9150])];
+    let named = align(&reads, &[]);
+    // In 5,100..5,250 the copies differ at 130 and 230, and at 130, 180 and 230.
+    let copies = "c,+15101,150M,2;c,+25101,150M,3;";
+    assert_eq!(named[0].len(), 1);
+    assert_eq!(named[0][0][3], "5101");
+    assert_eq!(tag(&named[0][0], "XA:Z:"), Some(copies));
+    assert_eq!(tag(&named[1][0], "XA:Z:"), None);
+
+    let left_out = align(&reads, &["--xa", "1"]);
+    assert_eq!(tag(&left_out[0][0], "XA:Z:"), None);
+
+    let written = align(&reads, &["-a"]);
+    assert_eq!((written[0].len(), written[1].len()), (3, 1));
+    assert_eq!(tag(&written[0][0], "XA:Z:"), None);
+    for (record, pos) in written[0][1..].iter().zip(["15101", "25101"]) {
+        let fields = [1, 3, 4, 5, 9, 10].map(|f| &*record[f]);
+        assert_eq!(fields, ["256", pos, "0", "150M", "*", "*"]);
+    }
+    assert_eq!(tag(&written[0][1], "NM:i:"), Some("2"));
+}
