@@ -360,7 +360,10 @@ mod tests {
         Reference::build_file(
             &fasta,
             &folder.join("r.tidx"),
-            BuildOptions { windows: true },
+            BuildOptions {
+                windows: true,
+                ..BuildOptions::default()
+            },
         )
         .unwrap()
     }

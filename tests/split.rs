@@ -39,29 +39,39 @@ fn genome() -> Vec<u8> {
     genome
 }
 
-/// Aligns single reads with options; gives the records' fields, by read.
+/// Aligns single reads to [`genome`] with options; gives the records' fields, by read.
 fn align(reads: &[Vec<u8>], options: &[&str]) -> Vec<Vec<Vec<String>>> {
     let folder = Folder::new();
     let fasta = format!(">c\n{}\n", String::from_utf8(genome()).unwrap());
     let (fasta, index) = (folder.file("g.fa", fasta), folder.path("g.tidx"));
     theralign(&["index", &fasta, "-o", &index]).fine();
+    align_to(&folder, &index, reads, options).1
+}
+
+/// The header, and the records' fields by read.
+fn align_to(
+    folder: &Folder,
+    index: &str,
+    reads: &[Vec<u8>],
+    options: &[&str],
+) -> (String, Vec<Vec<Vec<String>>>) {
     let fastq = |(i, bases): (usize, &Vec<u8>)| {
         let text = String::from_utf8(bases.clone()).unwrap();
         format!("@r{i}\n{text}\n+\n{}\n", "I".repeat(bases.len()))
     };
     let text: String = reads.iter().enumerate().map(fastq).collect();
     let reads_file = folder.file("r.fq", text);
-    let fixed = ["align", "-x", &index, "--device", "cpu", &reads_file];
+    let fixed = ["align", "-x", index, "--device", "cpu", &reads_file];
     let done = theralign(&[&fixed[..], options].concat()).fine();
     let text = String::from_utf8(done.stdout).unwrap();
-    let records = text.lines().filter(|l| !l.starts_with('@'));
+    let (header, records): (Vec<&str>, Vec<&str>) = text.lines().partition(|l| l.starts_with('@'));
     let mut out = vec![Vec::new(); reads.len()];
     for record in records {
         let fields: Vec<String> = record.split('\t').map(String::from).collect();
         let read: usize = fields[0][1..].parse().unwrap();
         out[read].push(fields);
     }
-    out
+    (header.join("\n"), out)
 }
 
 fn tag<'a>(record: &'a [String], name: &str) -> Option<&'a str> {
@@ -135,4 +145,67 @@ fn other_places_are_named_by_xa_or_written() {
         assert_eq!(fields, ["256", pos, "0", "150M", "*", "*"]);
     }
     assert_eq!(tag(&written[0][1], "NM:i:"), Some("2"));
+}
+
+#[test]
+fn an_alternate_locus_takes_no_quality_from_the_primary_assembly() {
+    let genome = genome();
+    let mut locus = genome[9000..10_000].to_vec();
+    locus[500] = if locus[500] == b'A' { b'C' } else { b'A' };
+    let own = locus[430..580].to_vec();
+    let text = |bases: &[u8]| String::from_utf8(bases.to_vec()).unwrap();
+    let fasta = format!(">c_alt\n{}\n>c\n{}\n", text(&locus), text(&genome));
+    let reads = [genome[9100..9250].to_vec(), turned(&own)];
+    let placed = |records: &[Vec<String>]| {
+        let fields = records
+            .iter()
+            .map(|r| format!("{} {} {}", r[2], r[3], r[4]));
+        fields.collect::<Vec<_>>()
+    };
+
+    let folder = Folder::new();
+    let (fasta, index) = (folder.file("g.fa", fasta), folder.path("g.tidx"));
+    theralign(&["index", &fasta, "-o", &index]).fine();
+    let (header, records) = align_to(&folder, &index, &reads, &[]);
+    assert!(!header.contains("AH:"), "{header}");
+    assert!(placed(&records[0])[0].ends_with(" 0"), "{records:?}");
+
+    folder.file("g.fa.alt", "c_alt\t0\tc\t9001\n");
+    theralign(&["index", &fasta, "-o", &index]).fine();
+    let (header, records) = align_to(&folder, &index, &reads, &[]);
+    let with_ah: Vec<&str> = header.lines().filter(|l| l.ends_with("\tAH:*")).collect();
+    assert!(
+        with_ah.len() == 1 && with_ah[0].contains("SN:c_alt\t"),
+        "{header}"
+    );
+    assert_eq!(placed(&records[0]), ["c 9101 60"]);
+    assert_eq!(tag(&records[0][0], "XA:Z:"), Some("c_alt,+101,150M,0;"));
+    // A read of the alternate locus alone goes there, and is as doubtful as the likeness is great.
+    let [place] = &placed(&records[1])[..] else {
+        panic!("{records:?}");
+    };
+    assert!(
+        place.starts_with("c_alt 431 ") && !place.ends_with(" 60"),
+        "{place}"
+    );
+
+    // Pairs likewise.
+    let pair = |name: &str, bases: &[u8]| {
+        let bases = text(bases);
+        format!("@{name}\n{bases}\n+\n{}\n", "I".repeat(bases.len()))
+    };
+    let [r1, r2] = [
+        pair("p", &genome[9100..9250]),
+        pair("p", &turned(&genome[9300..9450])),
+    ];
+    let (r1, r2) = (folder.file("r1.fq", r1), folder.file("r2.fq", r2));
+    let fixed = ["align", "-x", &index, "--device", "cpu", "-I", "350,50"];
+    let done = theralign(&[&fixed[..], &[&r1, &r2]].concat()).fine();
+    let sam = String::from_utf8(done.stdout).unwrap();
+    let places: Vec<String> = sam
+        .lines()
+        .filter(|l| !l.starts_with('@'))
+        .map(|l| l.split('\t').skip(1).take(4).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(places, ["99 c 9101 60", "147 c 9301 60"]);
 }

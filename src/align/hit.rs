@@ -16,6 +16,8 @@ pub struct Hit {
     pub reverse: bool,
     /// Rank of the contig.
     pub contig: u32,
+    /// On an alternate locus?
+    pub alternate: bool,
     /// Packed-genome positions of the first aligned base, and behind the last.
     pub start: u32,
     /// See `start`.
@@ -66,6 +68,12 @@ impl Hit {
         };
         (self.contig, self.reverse) == (other.contig, other.reverse)
             && diagonals(self).into_iter().any(near)
+    }
+
+    /// Does it make another hit of the same bases doubtful? An alternate locus is a version of a place
+    /// in the primary assembly, not another place, so it makes no hit there doubtful.
+    pub fn doubts(&self, other: &Hit, length: u32) -> bool {
+        (other.alternate || !self.alternate) && self.competes(other, length)
     }
 
     /// Do two hits of a read share half of the shorter one's bases or more?
@@ -156,6 +164,7 @@ impl Hits {
         let hit = Hit {
             reverse: job.is_reverse(),
             contig: island.map_or(0, |i| i.contig),
+            alternate: island.is_some_and(|i| reference.is_alternate(i.contig)),
             start: e.start,
             end,
             read_start: e.read_start(),
@@ -242,6 +251,7 @@ impl Hits {
         self.runs.extend(runs);
         Some(Hit {
             contig: island.contig,
+            alternate: reference.is_alternate(island.contig),
             start: columns[0].1,
             end: columns[columns.len() - 1].1 + 1,
             read_start,
@@ -290,7 +300,7 @@ pub(super) fn insert(hits: &mut Vec<Hit>, hit: Hit, salt: u32) {
     hits.retain(|h| !same(h));
     let key = |h: &Hit| {
         let tie = hash_kmer(h.start, salt);
-        (Reverse(h.ranked), tie, h.start, h.reverse)
+        (Reverse(h.ranked), h.alternate, tie, h.start, h.reverse)
     };
     let at = hits.partition_point(|h| key(h) < key(&hit));
     hits.insert(at, hit);

@@ -100,6 +100,8 @@ fn pair(
         })
         .into();
     if let (Some(j), [Some(a), Some(b)]) = (together, &evidences) {
+        let alternate = |hits: [usize; 2]| (0..2).any(|e| own[e][hits[e]].alternate);
+        let apart = apart.filter(|_| alternate(chosen) || !alternate([0, 0]));
         let second = j.second.max(apart.unwrap_or(0)).max(0);
         let quality = mapq::paired(j.score, second, j.near_second, [a, b]);
         for (end, v) in ends.iter_mut().zip([a, b]) {
@@ -149,6 +151,7 @@ struct Joint {
 
 fn best_pair(own: [&[Hit]; 2], lengths: [u32; 2], insert: &InsertSize) -> Option<Joint> {
     let mut ways: Vec<(i32, [usize; 2])> = Vec::new();
+    let alternate = |w: &(i32, [usize; 2])| own[0][w.1[0]].alternate || own[1][w.1[1]].alternate;
     for (i, a) in own[0].iter().enumerate() {
         for (j, b) in own[1].iter().enumerate() {
             if let Some(d) = distance(a, lengths[0], b, lengths[1]).filter(|&d| insert.fits(d)) {
@@ -156,8 +159,11 @@ fn best_pair(own: [&[Hit]; 2], lengths: [u32; 2], insert: &InsertSize) -> Option
             }
         }
     }
-    ways.sort_by_key(|w| (std::cmp::Reverse(w.0), w.1));
+    ways.sort_by_key(|w| (Reverse(w.0), alternate(w), w.1));
     let (score, hits) = *ways.first()?;
+    if !alternate(&ways[0]) {
+        ways.retain(|w| !alternate(w)); // they raise no doubt: see [`Hit::doubts`]
+    }
     let second = ways.get(1).map_or(0, |w| w.0);
     let near_second = ways[1..].iter().filter(|w| w.0 + NEAR >= second).count();
     Some(Joint {
@@ -173,7 +179,7 @@ fn evidence(own: &[Hit], chosen: usize, length: u32, summary: Summary) -> Eviden
     let others = || {
         own.iter()
             .enumerate()
-            .filter(|&(i, h)| i != chosen && hit.competes(h, length))
+            .filter(|&(i, h)| i != chosen && h.doubts(hit, length))
             .map(|(_, h)| h.score)
     };
     let second = others().max().unwrap_or(0).max(0);
@@ -241,7 +247,7 @@ fn add_supplementary(
         let mut mapq = evidence.single();
         if let Some(mate) = mate.filter(|m| m.worth(h, length) > 0) {
             let others = || {
-                let competing = |&(j, o): &(usize, &Hit)| j != i && h.competes(o, length);
+                let competing = |&(j, o): &(usize, &Hit)| j != i && o.doubts(h, length);
                 let all = own.iter().enumerate().filter(competing);
                 all.map(|(_, o)| o.score + worth(o))
             };

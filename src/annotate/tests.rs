@@ -14,7 +14,10 @@ pub(crate) fn demo_reference() -> &'static Reference {
     DEMO.get_or_init(|| {
         build(
             Path::new("testdata/demo/reference.fa.gz"),
-            BuildOptions { windows: true },
+            BuildOptions {
+                windows: true,
+                ..BuildOptions::default()
+            },
         )
         .unwrap()
     })

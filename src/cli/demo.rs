@@ -115,7 +115,10 @@ fn lay_out(output: &Path, inputs: &Path) -> Result<()> {
     Reference::build_file(
         &folder.file("reference.fa.gz"),
         &folder.file("demo.tidx"),
-        BuildOptions { windows: true },
+        BuildOptions {
+            windows: true,
+            ..BuildOptions::default()
+        },
     )?;
     folder.finish("demo.tidx")
 }

@@ -16,6 +16,7 @@ fn contigs() -> Vec<Contig> {
         name: name.into(),
         length,
         md5: "0123456789abcdef0123456789abcdef".into(),
+        alternate: false,
     })
     .collect()
 }

@@ -75,8 +75,13 @@ pub fn text(order: Order, contigs: &[Contig], read_groups: &[ReadGroup], command
         Order::Input => "@HD\tVN:1.6\tSO:unsorted\tGO:query\n",
         Order::Coordinate => "@HD\tVN:1.6\tSO:coordinate\n",
     });
-    for Contig { name, length, md5 } in contigs {
-        let _ = writeln!(out, "@SQ\tSN:{name}\tLN:{length}\tM5:{md5}");
+    for c in contigs {
+        // SAM 1.6 §1.3.2, AH: an alternate locus; `*` where its place in the primary assembly is not known.
+        let alternate = if c.alternate { "\tAH:*" } else { "" };
+        let Contig {
+            name, length, md5, ..
+        } = c;
+        let _ = writeln!(out, "@SQ\tSN:{name}\tLN:{length}\tM5:{md5}{alternate}");
     }
     for group in read_groups {
         let _ = writeln!(out, "{}", group.line);

@@ -1,6 +1,7 @@
 //! Bytes to domain and back. The only folder that counts from 1, and the only one that knows what
 //! a gzip member, a BAM record or a BED line looks like.
 
+pub mod alt;
 pub mod bam;
 pub mod bam_index;
 pub mod bed;

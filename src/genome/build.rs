@@ -9,6 +9,7 @@ use crate::format::fasta;
 use crate::{Error, Result};
 use md5::{Digest, Md5};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,11 +23,13 @@ const PADDING: u32 = 512;
 const CHUNK: usize = 1 << 22;
 
 /// How to read the FASTA.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct BuildOptions {
     /// Records are windows, named `CONTIG:START-END` (counted from 1, inclusive), whose description
     /// holds the contig's length as `LN:n`; what no window covers is N.
     pub windows: bool,
+    /// Contigs that are alternate loci; names that the FASTA does not have are none.
+    pub alternates: BTreeSet<String>,
 }
 
 /// A contig's known pieces, before packing: (start, bases), ascending, apart.
@@ -51,13 +54,18 @@ impl Reference {
 /// When the FASTA is unreadable, names a contig twice, has windows that overlap or leave their
 /// contig, or is too large for 32-bit positions.
 pub fn build(path: &Path, options: BuildOptions) -> Result<Reference> {
-    let drafts = read_drafts(path, options)?;
+    let BuildOptions {
+        windows,
+        alternates,
+    } = options;
+    let drafts = read_drafts(path, windows)?;
     let contigs: Vec<Contig> = drafts
         .par_iter()
         .map(|d| Contig {
             name: d.name.clone(),
             length: d.length,
             md5: md5_of(d),
+            alternate: alternates.contains(&d.name),
         })
         .collect();
     let total: u64 = drafts
@@ -94,13 +102,13 @@ pub fn build(path: &Path, options: BuildOptions) -> Result<Reference> {
     ))
 }
 
-fn read_drafts(path: &Path, options: BuildOptions) -> Result<Vec<Draft>> {
+fn read_drafts(path: &Path, windows: bool) -> Result<Vec<Draft>> {
     let file = crate::format::input::display_name(path);
     let mut drafts: Vec<Draft> = Vec::new();
     fasta::for_each(path, |r| {
         let at = format!("record {}", r.name);
         let wrong = |what: String, remedy: &str| Err(Error::input(&file, at.clone(), what, remedy));
-        if options.windows {
+        if windows {
             let Some((contig, start, end, length)) =
                 parse_window(&r).map(|(c, a, b, n)| (c.to_string(), a, b, n))
             else {
@@ -362,7 +370,13 @@ mod tests {
     pub(crate) fn reference(text: &str, windows: bool) -> Result<Reference> {
         let mut f = tempfile::NamedTempFile::new().unwrap();
         f.write_all(text.as_bytes()).unwrap();
-        build(f.path(), BuildOptions { windows })
+        build(
+            f.path(),
+            BuildOptions {
+                windows,
+                ..BuildOptions::default()
+            },
+        )
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct Contig {
     pub length: u32,
     /// MD5 of its upper-case sequence, as @SQ M5 (SAM 1.6 §1.3.2), 32 hexadecimal digits.
     pub md5: String,
+    /// An alternate locus (ALT): another version of a place that other contigs have too.
+    #[serde(default)]
+    pub alternate: bool,
 }
 
 /// A stretch of known sequence, in both coordinate systems.
@@ -132,6 +135,11 @@ impl Reference {
     /// The contig of this id.
     pub fn contig(&self, id: ContigId) -> &Contig {
         &self.meta.contigs[id.index()]
+    }
+
+    /// Is the contig of this rank an alternate locus?
+    pub fn is_alternate(&self, contig: u32) -> bool {
+        self.meta.contigs[contig as usize].alternate
     }
 
     /// The contig of this name.

@@ -12,6 +12,7 @@ fn contigs() -> Vec<Contig> {
             name: name.into(),
             length,
             md5: "0".repeat(32),
+            alternate: false,
         })
         .collect()
 }
