@@ -134,6 +134,50 @@ fn more_bases_than_qualities_is_named_with_its_record() {
 }
 
 #[test]
+fn wrapped_and_long_reads_are_refused_and_short_and_unknown_ones_are_not() {
+    let folder = Folder::new();
+    let wrapped = folder.file("wrapped.fq", "@a\nACGT\nACGT\n+\nFFFF\nFFFF\n");
+    align_complains(
+        &folder,
+        &[&wrapped],
+        &["wrapped.fq, record 1", "must not be wrapped"],
+    );
+    let read = |name: &str, length: usize, base: &str| {
+        format!(
+            "@{name}\n{}\n+\n{}\n",
+            base.repeat(length),
+            "F".repeat(length)
+        )
+    };
+    let long = folder.file(
+        "long.fq",
+        read("fine", 1000, "A") + &read("long", 1001, "A"),
+    );
+    align_complains(
+        &folder,
+        &[&long],
+        &["record 2", "long has 1001 bases", "minimap2"],
+    );
+    let mixed = [
+        ("x", 0, "A"),
+        ("n", 150, "N"),
+        ("l", 1000, "C"),
+        ("s", 1, "G"),
+    ];
+    let mixed: String = mixed.iter().map(|(n, l, b)| read(n, *l, b)).collect();
+    let mixed = folder.file("mixed.fq", mixed);
+    let sam = theralign(&["align", "-x", index(), &mixed, "-o", "-"])
+        .fine()
+        .stdout;
+    let sam = String::from_utf8(sam).unwrap();
+    let lengths = sam.lines().filter(|l| !l.starts_with('@')).map(|l| {
+        let bases = l.split('\t').nth(9).unwrap();
+        if bases == "*" { 0 } else { bases.len() }
+    });
+    assert_eq!(lengths.collect::<Vec<_>>(), [0, 150, 1000, 1]);
+}
+
+#[test]
 fn mates_out_of_step_are_named_with_their_record() {
     let folder = Folder::new();
     let [r1, r2] = folder.reads(40, 5);
@@ -320,8 +364,24 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
     let panel = demo("panel.bed");
     let out = folder.path("out");
     let bam = folder.path("out.bam");
+    let runs = folder.path("out-runs");
+    std::fs::create_dir(&runs).unwrap();
     let before = folder.names();
     for args in [
+        // What does not fit memory is spilled to a folder of its own.
+        vec![
+            "align",
+            "-x",
+            index(),
+            "--memory",
+            "300k",
+            "--temporary",
+            &runs,
+            &r1,
+            &r2,
+            "-o",
+            &bam,
+        ],
         vec!["index", "--windows", &reference, "-o", &out],
         vec!["align", "-x", index(), &r1, &r2, "-o", &bam],
         vec!["simulate", "-x", index(), "--panel", &panel, "-o", &out],
@@ -338,6 +398,7 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
             .unwrap();
         program::Done::from(output).complains(&["out", "Free some space"]);
         assert_eq!(folder.names(), before, "{args:?}");
+        assert_eq!(std::fs::read_dir(&runs).unwrap().count(), 0, "{args:?}");
     }
 }
 

@@ -96,7 +96,8 @@ impl<'a> Aligner<'a> {
                 "the reads",
                 format!("record {}", thousands(record)),
                 format!(
-                    "{} bases, and at most {MAX_READ} are aligned",
+                    "{} has {} bases, and at most {MAX_READ} are aligned",
+                    batch.name(batch.template_of(r)).escape_ascii(),
                     batch.read_len(r)
                 ),
                 "theralign aligns short reads; use minimap2 for long ones.",
