@@ -29,19 +29,19 @@ impl Location {
         for _ in 0..=tile {
             start += memchr::memchr(b':', &name[start..])? + 1;
         }
-        let mut coordinates = name[start..].split(|&c| c == b':').map(number);
+        let mut coordinates = name[start..].split(|&c| c == b':');
         Some(Location {
             tile: xxh3_64(&name[..start]),
-            x: coordinates.next()??,
-            y: coordinates.next()??,
+            x: number(coordinates.next()?)?,
+            // Old names go on with `#index/mate`.
+            y: number(coordinates.next()?.split(|&c| c == b'#').next()?)?,
         })
     }
 }
 
-/// The digits that `text` starts with.
 fn number(text: &[u8]) -> Option<u32> {
-    let digits = text.iter().take_while(|c| c.is_ascii_digit()).count();
-    str::from_utf8(&text[..digits]).ok()?.parse().ok()
+    let digits = text.iter().all(u8::is_ascii_digit);
+    digits.then(|| str::from_utf8(text).ok()?.parse().ok())?
 }
 
 /// How many of these copies were read twice: all but one of each chain in which neighbours are on one
@@ -90,6 +90,7 @@ mod tests {
             "r1",
             "a:b:c",
             "M1:7:FC:1:1101:x:67164",
+            "20_4_0_1:0:0_1:0:0_0",
             "M1:7:FC:1:1101:99999999999:1",
         ] {
             assert_eq!(of(other), None, "{other}");
