@@ -209,3 +209,75 @@ fn an_alternate_locus_takes_no_quality_from_the_primary_assembly() {
         .collect();
     assert_eq!(places, ["99 c 9101 60", "147 c 9301 60"]);
 }
+
+/// Aligns pairs to [`genome`]; gives flag, place and TLEN of each record, and what was said.
+fn align_pairs(pairs: &[[Vec<u8>; 2]]) -> (Vec<String>, String) {
+    let folder = Folder::new();
+    let fasta = format!(">c\n{}\n", String::from_utf8(genome()).unwrap());
+    let (fasta, index) = (folder.file("g.fa", fasta), folder.path("g.tidx"));
+    theralign(&["index", &fasta, "-o", &index]).fine();
+    let [r1, r2] = [0, 1].map(|e| {
+        let record = |(i, pair): (usize, &[Vec<u8>; 2])| {
+            let bases = String::from_utf8(pair[e].clone()).unwrap();
+            format!("@p{i}\n{bases}\n+\n{}\n", "I".repeat(bases.len()))
+        };
+        let text: String = pairs.iter().enumerate().map(record).collect();
+        folder.file(&format!("r{e}.fq"), text)
+    });
+    let done = theralign(&["align", "-x", &index, "--device", "cpu", &r1, &r2]).fine();
+    let sam = String::from_utf8(done.stdout).unwrap();
+    let records = sam.lines().filter(|l| !l.starts_with('@')).map(|l| {
+        let fields: Vec<&str> = l.split('\t').collect();
+        [1, 3, 8].map(|f| fields[f]).join(" ")
+    });
+    (records.collect(), done.stderr)
+}
+
+#[test]
+fn mates_that_run_through_each_other_are_proper() {
+    let genome = genome();
+    // Fragments of 250 to 280 bases and, at the end, one of 100: both reads run 50 bases into adapters.
+    let mut pairs: Vec<[Vec<u8>; 2]> = (0..40)
+        .map(|i| {
+            let at = 6000 + 200 * (i % 20);
+            let fragment = &genome[at..at + 250 + i % 31];
+            [fragment[..150].to_vec(), turned(fragment)[..150].to_vec()]
+        })
+        .collect();
+    let fragment = &genome[12_000..12_100];
+    let (one, other) = (random(50, 5), random(50, 6));
+    pairs.push([
+        [fragment, &one].concat(),
+        [&turned(fragment)[..], &other].concat(),
+    ]);
+    // Amplicon of 140 bases without its adapters: each read ends where the other begins.
+    let fragment = &genome[13_000..13_140];
+    pairs.push([fragment.to_vec(), turned(fragment)]);
+    let (records, talk) = align_pairs(&pairs);
+    assert!(!talk.contains("warning"), "{talk}");
+    let ends = &records[records.len() - 4..];
+    let flag_and_length = |r: &String| {
+        let fields: Vec<&str> = r.split(' ').collect();
+        [fields[0], fields[2]].join(" ")
+    };
+    let ends: Vec<String> = ends.iter().map(flag_and_length).collect();
+    assert_eq!(ends, ["99 100", "147 -100", "99 140", "147 -140"]);
+}
+
+#[test]
+fn pairs_of_another_orientation_are_reported() {
+    let genome = genome();
+    let pairs: Vec<[Vec<u8>; 2]> = (0..40)
+        .map(|i| {
+            let at = 6000 + 50 * i;
+            let fragment = &genome[at..at + 900];
+            [turned(&fragment[..150]), fragment[750..].to_vec()]
+        })
+        .collect();
+    let (records, talk) = align_pairs(&pairs);
+    assert!(
+        talk.contains("warning: 40 of the first sure pairs face away"),
+        "{talk}"
+    );
+    assert!(records[0].starts_with("81 "), "{records:?}");
+}

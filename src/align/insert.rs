@@ -1,6 +1,9 @@
 //! The insert size: how far apart a pair's outer ends are. Estimated once, from the confident pairs
 //! among the first templates of the input, and then frozen, so that no result depends on batches or threads.
 
+use super::hit::Hit;
+use crate::error::thousands;
+
 /// Pairs needed for an estimate.
 const FEWEST: usize = 20;
 /// Longest distance that counts as a pair while nothing is known.
@@ -15,9 +18,9 @@ pub struct InsertSize {
     pub mean: f64,
     /// Standard deviation.
     pub sd: f64,
-    /// Least distance of a proper pair.
+    /// Least likely distance of a pair.
     pub low: u32,
-    /// Greatest.
+    /// Greatest, and the greatest of a proper pair.
     pub high: u32,
     /// Pairs that the estimate rests on; 0 if it is a default or was given.
     pub pairs: usize,
@@ -90,9 +93,86 @@ impl InsertSize {
         (PER_NAT * 0.5 * z * z + 0.5).min(1000.0) as i32
     }
 
-    /// Does a pair of this distance count as proper?
+    /// Does a pair of this distance count as proper? Every short one does: a fragment that is shorter
+    /// than its reads, as of an amplicon or of cell-free DNA, is none the worse for that.
+    pub fn is_proper(&self, distance: i64) -> bool {
+        distance >= 1 && distance <= i64::from(self.high)
+    }
+
+    /// Is this a likely distance of a pair?
     pub fn fits(&self, distance: i64) -> bool {
         distance >= i64::from(self.low) && distance <= i64::from(self.high)
+    }
+}
+
+/// How sure mates on one contig lie to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Orientations {
+    /// Facing each other, or running through each other (FR).
+    pub inward: u64,
+    /// Facing away (RF), as in mate-pair libraries.
+    pub outward: u64,
+    /// On one strand (FF, RR).
+    pub same: u64,
+}
+
+impl Orientations {
+    /// Counts a pair's hits if they lie within `farthest` of each other.
+    pub fn count(&mut self, hits: [&Hit; 2], lengths: [u32; 2], farthest: i64) {
+        let [a, b] = hits;
+        let apart = (a.unclipped_start() - b.unclipped_start()).abs();
+        if a.contig != b.contig || apart > farthest {
+            return;
+        }
+        let five_prime = |h: &Hit, length: u32| {
+            if h.reverse {
+                h.unclipped_end(length)
+            } else {
+                h.unclipped_start()
+            }
+        };
+        let ends = [five_prime(a, lengths[0]), five_prime(b, lengths[1])];
+        match (a.reverse, b.reverse) {
+            (false, true) if ends[0] < ends[1] => self.inward += 1,
+            (true, false) if ends[1] < ends[0] => self.inward += 1,
+            (x, y) if x == y => self.same += 1,
+            _ => self.outward += 1,
+        }
+    }
+
+    /// What to say if most pairs do not lie as pairs of a usual library do.
+    pub fn warning(&self) -> Option<String> {
+        let (other, name) = if self.outward >= self.same {
+            (
+                self.outward,
+                "face away from each other (RF, as in mate-pair libraries)",
+            )
+        } else {
+            (
+                self.same,
+                "lie on one strand (FF, or the same file given twice)",
+            )
+        };
+        (other as usize >= FEWEST && other > self.inward).then(|| {
+            format!(
+                "warning: {} of the first sure pairs {name}, and only {} face each other; theralign takes pairs that face \
+                 each other (FR) for proper, so most of these will not be. Check the library and the order of the files.",
+                thousands(other),
+                thousands(self.inward)
+            )
+        })
+    }
+}
+
+impl std::ops::Add for Orientations {
+    type Output = Orientations;
+
+    fn add(self, other: Orientations) -> Orientations {
+        Orientations {
+            inward: self.inward + other.inward,
+            outward: self.outward + other.outward,
+            same: self.same + other.same,
+        }
     }
 }
 
@@ -114,6 +194,44 @@ mod tests {
             "{e:?}"
         );
         assert_eq!((e.cost(400), e.cost(400 + 4 * 29)), (0, 6));
+    }
+
+    #[test]
+    fn pairs_that_do_not_face_each_other_are_reported() {
+        let hit = |start: u32, reverse| Hit {
+            reverse,
+            contig: 0,
+            alternate: false,
+            start,
+            end: start + 100,
+            read_start: 0,
+            read_end: 100,
+            score: 100,
+            ranked: 110,
+            votes: 9,
+            runs: (0, 0),
+        };
+        let counted = |a: Hit, b: Hit| {
+            let mut counts = Orientations::default();
+            for _ in 0..30 {
+                counts.count([&a, &b], [100; 2], 10_000);
+            }
+            counts
+        };
+        // Facing each other: usual, dovetailed (each read runs past the other's start), far apart.
+        let usual = counted(hit(1000, false), hit(1200, true));
+        let dovetailed = counted(hit(1020, false), hit(1000, true));
+        let far = counted(hit(1000, false), hit(50_000, true));
+        assert_eq!((usual.inward, dovetailed.inward), (30, 30));
+        assert_eq!(far, Orientations::default());
+        assert_eq!((usual + dovetailed).warning(), None);
+
+        let outward = counted(hit(1000, true), hit(4000, false));
+        let same = counted(hit(1000, true), hit(1300, true));
+        assert_eq!((outward.outward, same.same), (30, 30));
+        assert!(outward.warning().unwrap().contains("mate-pair"));
+        assert!(same.warning().unwrap().contains("one strand"));
+        assert_eq!((outward + usual).warning(), None);
     }
 
     #[test]

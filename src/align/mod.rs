@@ -21,7 +21,7 @@ use crate::timings::{Clock, Paths, Stage, Timings};
 use crate::{Error, Result};
 use deeper::Deeper;
 use hit::Hits;
-use insert::{InsertSize, LONGEST_UNKNOWN};
+use insert::{InsertSize, LONGEST_UNKNOWN, Orientations};
 use pair::Template;
 use rayon::prelude::*;
 
@@ -219,14 +219,14 @@ impl<'a> Aligner<'a> {
         Ok(Placements { hits, templates })
     }
 
-    /// Estimates the insert size from batches that start the input.
-    pub fn estimate_insert(&self, batches: &[ReadBatch]) -> Result<InsertSize> {
-        let sampled: Vec<Vec<u32>> = batches
+    /// Estimates the insert size from batches that start the input, and counts how mates lie to each other.
+    pub fn estimate_insert(&self, batches: &[ReadBatch]) -> Result<(InsertSize, Orientations)> {
+        let sampled: Vec<(Vec<u32>, Orientations)> = batches
             .par_iter()
             .map(|batch| {
                 let mut scratch = Scratch::default();
                 let placed = self.place(batch, None, &mut scratch)?;
-                let mut distances = Vec::new();
+                let (mut distances, mut orientations) = (Vec::new(), Orientations::default());
                 let pairs = if batch.paired { batch.templates() } else { 0 };
                 for t in 0..pairs {
                     let own = [2 * t, 2 * t + 1].map(|r| &placed.hits.of_read[r]);
@@ -242,12 +242,17 @@ impl<'a> Aligner<'a> {
                         let d = rescue::distance(a, lengths[0], b, lengths[1]);
                         distances
                             .extend(d.filter(|d| (1..=FARTHEST).contains(d)).map(|d| d as u32));
+                        orientations.count([a, b], lengths, FARTHEST);
                     }
                 }
-                Ok(distances)
+                Ok((distances, orientations))
             })
             .collect::<Result<_>>()?;
-        Ok(InsertSize::estimate(&mut sampled.concat()))
+        let (distances, orientations): (Vec<_>, Vec<_>) = sampled.into_iter().unzip();
+        let total = orientations
+            .into_iter()
+            .fold(Orientations::default(), |a, b| a + b);
+        Ok((InsertSize::estimate(&mut distances.concat()), total))
     }
 }
 

@@ -115,7 +115,7 @@ fn pair(
             &own[1][chosen[1]],
             lengths[1],
         )
-        .is_some_and(|d| insert.fits(d)),
+        .is_some_and(|d| insert.is_proper(d)),
         _ => false,
     };
     for e in 0..2 {

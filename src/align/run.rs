@@ -149,7 +149,10 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
     } else {
         read_sample(&mut reader, &mut first)?;
         let mut clock = Clock::start();
-        let insert = aligner.estimate_insert(first.make_contiguous())?;
+        let (insert, orientations) = aligner.estimate_insert(first.make_contiguous())?;
+        if let Some(warning) = orientations.warning() {
+            eprintln!("{warning}");
+        }
         clock.lap(&mut timings, Stage::Sample);
         Some(insert)
     };
@@ -260,7 +263,7 @@ fn read_sample(reader: &mut Reader, batches: &mut VecDeque<ReadBatch>) -> Result
 fn say_insert(i: &InsertSize) {
     if i.pairs > 0 {
         eprintln!(
-            "insert size {:.0} ± {:.0} from {} pairs; proper pairs span {} to {}",
+            "insert size {:.0} ± {:.0} from {} pairs; likely {} to {}, proper up to that",
             i.mean,
             i.sd,
             thousands(i.pairs as u64),
@@ -269,8 +272,8 @@ fn say_insert(i: &InsertSize) {
         );
     } else {
         eprintln!(
-            "insert size not estimated (too few sure pairs, or given); proper pairs span {} to {}",
-            i.low, i.high
+            "insert size not estimated (too few sure pairs, or given); proper pairs span {} at most",
+            i.high
         );
     }
 }

@@ -160,7 +160,7 @@ fn measure(
     let sample = batches.len().min(SAMPLE.div_ceil(batches[0].templates()));
     // Estimating also warms up: pipelines are made, memory is touched.
     let insert = if batches[0].paired {
-        Some(aligner.estimate_insert(&batches[..sample])?)
+        Some(aligner.estimate_insert(&batches[..sample])?.0)
     } else {
         None
     };
