@@ -8,6 +8,8 @@ use std::path::Path;
 /// One FASTA record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
+    /// The header's line, counted from 1.
+    pub line: u64,
     /// The header's first word.
     pub name: String,
     /// The rest of the header.
@@ -19,8 +21,8 @@ pub struct Record {
 /// Calls `each` for every record of a FASTA file (plain, gzip or BGZF; `-` is standard input).
 ///
 /// # Errors
-/// Names file and line for text before the first header, an unnamed record, a record without
-/// sequence, a character that is no IUPAC letter, and for a file without any record.
+/// Names file and line for text before the first header, an unnamed record, one whose name SAM does
+/// not allow, a record without sequence, a character that is no letter, and for a file without any record.
 pub fn for_each(path: &Path, mut each: impl FnMut(Record) -> Result<()>) -> Result<()> {
     let file = input::display_name(path);
     let mut reader = input::open(path)?;
@@ -35,12 +37,10 @@ pub fn for_each(path: &Path, mut each: impl FnMut(Record) -> Result<()>) -> Resu
             "Give a FASTA file of a reference genome.",
         )
     };
-    let finish = |number: u64,
-                  record: Option<Record>,
-                  each: &mut dyn FnMut(Record) -> Result<()>| match record {
+    let finish = |record: Option<Record>, each: &mut dyn FnMut(Record) -> Result<()>| match record {
         None => Ok(()),
         Some(r) if r.sequence.is_empty() => {
-            Err(wrong(number, format!("record {} has no sequence", r.name)))
+            Err(wrong(r.line, format!("record {} has no sequence", r.name)))
         }
         Some(r) => each(r),
     };
@@ -60,15 +60,24 @@ pub fn for_each(path: &Path, mut each: impl FnMut(Record) -> Result<()>) -> Resu
         number += 1;
         let text = line.trim_ascii_end();
         if let Some(header) = text.strip_prefix(b">") {
-            finish(number, current.take(), &mut each)?;
+            finish(current.take(), &mut each)?;
             let header = String::from_utf8_lossy(header);
             let mut words = header.splitn(2, char::is_whitespace);
             let name = words.next().unwrap_or_default().to_string();
             if name.is_empty() {
                 return Err(wrong(number, "a record without a name".into()));
             }
+            if let Some(bad) = forbidden(&name) {
+                return Err(Error::input(
+                    file.clone(),
+                    format!("line {}", thousands(number)),
+                    format!("SAM does not allow {bad:?} in a contig's name: {name}"),
+                    "Rename the contig.",
+                ));
+            }
             let description = words.next().unwrap_or_default().trim().to_string();
             current = Some(Record {
+                line: number,
                 name,
                 description,
                 sequence: Vec::new(),
@@ -100,7 +109,15 @@ pub fn for_each(path: &Path, mut each: impl FnMut(Record) -> Result<()>) -> Resu
             "Give a FASTA file of a reference genome.",
         ));
     }
-    finish(number, current.take(), &mut each)
+    finish(current.take(), &mut each)
+}
+
+/// The first character that a contig's name must not have (SAM 1.6 §1.2.1).
+fn forbidden(name: &str) -> Option<char> {
+    let allowed = |(i, c): (usize, char)| {
+        c.is_ascii_graphic() && !"\\,\"'`()[]{}<>".contains(c) && (i > 0 || !"*=".contains(c))
+    };
+    name.chars().enumerate().find(|&c| !allowed(c)).map(|c| c.1)
 }
 
 #[cfg(test)]
@@ -125,6 +142,7 @@ mod tests {
         assert_eq!(
             all[0],
             Record {
+                line: 1,
                 name: "a".into(),
                 description: "one two".into(),
                 sequence: b"ACGTN".to_vec()
@@ -138,7 +156,11 @@ mod tests {
         for (text, part) in [
             (&b""[..], "no FASTA record"),
             (b"ACGT\n", "line 1"),
-            (b">a\n>b\nAC\n", "a has no sequence"),
+            (b">a\n>b\nAC\n", "line 1: record a has no sequence"),
+            (b">a\nAC\n>b\n", "line 3: record b has no sequence"),
+            (b">a\nAC\n>b,c\nAC\n", "line 3: SAM does not allow ','"),
+            (b">*a\nAC\n", "line 1: SAM does not allow '*'"),
+            (b">a\xff\nAC\n", "line 1: SAM does not allow"),
             (b">a\nAC GT\n", "line 2"),
             (b"> x\nA\n", "without a name"),
         ] {

@@ -4,12 +4,13 @@ use super::file::Section;
 use super::index::{Layout, parameters_for};
 use super::reference::{Contig, Island, Meta, Reference};
 use super::syncmer::syncmers;
-use crate::domain::bases::{code_of, get_code, words_for};
+use crate::domain::bases::{BASES_PER_WORD, code_of, get_code, words_for};
+use crate::error::thousands;
 use crate::format::fasta;
 use crate::{Error, Result};
 use md5::{Digest, Md5};
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,6 +38,8 @@ struct Draft {
     name: String,
     length: u32,
     pieces: Vec<(u32, Vec<u8>)>,
+    /// Of the FASTA, where it was first named.
+    line: u64,
 }
 
 impl Reference {
@@ -84,6 +87,7 @@ pub fn build(path: &Path, options: BuildOptions) -> Result<Reference> {
 
     let (islands, unknown, genome_len) = lay_out(&drafts);
     let packed = pack(&drafts, &islands, genome_len);
+    drop(drafts); // a byte a base, that is room for the seeds
     let (seeds, blocks, positions) = seed(&packed, &islands, &unknown);
     let meta = Meta {
         program: concat!("theralign ", env!("CARGO_PKG_VERSION")).into(),
@@ -105,6 +109,7 @@ pub fn build(path: &Path, options: BuildOptions) -> Result<Reference> {
 fn read_drafts(path: &Path, windows: bool) -> Result<Vec<Draft>> {
     let file = crate::format::input::display_name(path);
     let mut drafts: Vec<Draft> = Vec::new();
+    let mut by_name: HashMap<String, usize> = HashMap::new();
     fasta::for_each(path, |r| {
         let at = format!("record {}", r.name);
         let wrong = |what: String, remedy: &str| Err(Error::input(&file, at.clone(), what, remedy));
@@ -127,7 +132,7 @@ fn read_drafts(path: &Path, windows: bool) -> Result<Vec<Draft>> {
                 );
             }
             let piece = ((start - 1) as u32, r.sequence);
-            match drafts.iter_mut().find(|d| d.name == contig) {
+            match by_name.get(&contig).map(|&d| &mut drafts[d]) {
                 Some(d) if d.length != length => {
                     return wrong(
                         format!("the contig's length was {} before, {length} here", d.length),
@@ -135,15 +140,23 @@ fn read_drafts(path: &Path, windows: bool) -> Result<Vec<Draft>> {
                     );
                 }
                 Some(d) => d.pieces.push(piece),
-                None => drafts.push(Draft {
-                    name: contig,
-                    length,
-                    pieces: vec![piece],
-                }),
+                None => {
+                    by_name.insert(contig.clone(), drafts.len());
+                    drafts.push(Draft {
+                        name: contig,
+                        length,
+                        pieces: vec![piece],
+                        line: r.line,
+                    });
+                }
             }
-        } else if drafts.iter().any(|d| d.name == r.name) {
+        } else if let Some(&first) = by_name.get(&r.name) {
+            let lines = [drafts[first].line, r.line].map(thousands);
             return wrong(
-                "this contig stands twice in the file".into(),
+                format!(
+                    "this contig stands twice in the file, at lines {} and {}",
+                    lines[0], lines[1]
+                ),
                 "Rename or remove one of them.",
             );
         } else {
@@ -153,10 +166,12 @@ fn read_drafts(path: &Path, windows: bool) -> Result<Vec<Draft>> {
                     "Split the contig.",
                 );
             };
+            by_name.insert(r.name.clone(), drafts.len());
             drafts.push(Draft {
                 name: r.name,
                 length,
                 pieces: vec![(0, r.sequence)],
+                line: r.line,
             });
         }
         Ok(())
@@ -267,26 +282,37 @@ fn pack(drafts: &[Draft], islands: &[Island], genome_len: u32) -> Vec<u32> {
         .par_iter_mut()
         .enumerate()
         .for_each(|(i, w)| *w = super::syncmer::hash_kmer(i as u32, 0x5eed));
+    // Padding is longer than a word, so no two islands share one.
+    let mut rest = &mut packed[..];
+    let mut taken = 0;
+    let mut slices = Vec::with_capacity(islands.len());
     for island in islands {
+        let first = island.genome as usize / BASES_PER_WORD;
+        let end = words_for((island.genome + island.length) as usize);
+        let (_, from) = rest.split_at_mut(first - taken);
+        let (own, behind) = from.split_at_mut(end - first);
+        slices.push((island, own));
+        (rest, taken) = (behind, end);
+    }
+    slices.into_par_iter().for_each(|(island, words)| {
         let (start, bases) = drafts[island.contig as usize]
             .pieces
             .iter()
             .rfind(|p| p.0 <= island.start)
             .expect("an island comes from a piece");
         let from = (island.start - start) as usize;
-        for (i, &b) in bases[from..from + island.length as usize]
-            .iter()
-            .enumerate()
-        {
+        let bases = &bases[from..from + island.length as usize];
+        let first = island.genome as usize % BASES_PER_WORD;
+        for (i, &b) in bases.iter().enumerate() {
             let code = code_of(b);
             if code <= 3 {
-                let at = island.genome as usize + i;
-                let word = &mut packed[at / 16];
-                let shift = 2 * (at % 16);
+                let at = first + i;
+                let word = &mut words[at / BASES_PER_WORD];
+                let shift = 2 * (at % BASES_PER_WORD);
                 *word = *word & !(3 << shift) | u32::from(code) << shift;
             }
         }
-    }
+    });
     packed
 }
 
@@ -339,18 +365,24 @@ fn seed(
     let parameters = parameters_for(seeds);
     let shift = 32 - parameters.hash_bits;
     let bucket_of = |hash: u32| (hash >> shift) * 2 + (hash & 1);
-    let sorted: Vec<Vec<(u32, u32)>> = (0..PARTS as usize)
+    // Part by part, so that what is sorted takes the place of what was found.
+    let mut parts: Vec<Vec<Vec<(u32, u32)>>> = (0..PARTS).map(|_| Vec::new()).collect();
+    for task in found {
+        for (part, found) in parts.iter_mut().zip(task) {
+            part.push(found);
+        }
+    }
+    let sorted: Vec<Vec<(u32, u32)>> = parts
         .into_par_iter()
-        .map(|p| {
-            let mut all: Vec<(u32, u32)> = found
-                .iter()
-                .flat_map(|parts| parts[p].iter().map(|&(h, at)| (bucket_of(h), at)))
-                .collect();
+        .map(|part| {
+            let mut all = Vec::with_capacity(part.iter().map(Vec::len).sum());
+            for found in part {
+                all.extend(found.into_iter().map(|(h, at)| (bucket_of(h), at)));
+            }
             all.sort_unstable();
             all
         })
         .collect();
-    drop(found);
     let mut layout = Layout::new(parameters.hash_bits, seeds);
     for part in sorted {
         for bucket in part.chunk_by(|a, b| a.0 == b.0) {
@@ -404,6 +436,8 @@ mod tests {
             whole.contigs()[0].md5,
             format!("{:032x}", md5_hex(b"NNACGTNNNN"))
         );
+        let twice = reference(">a\nAC\n>b\nAC\n\n>a\nGT\n", false).unwrap_err();
+        assert!(twice.to_string().contains("lines 1 and 6"), "{twice}");
         assert!(reference(">c:3-7 LN:10\nACGT\n", true).is_err());
         assert!(reference(">c:3-6 LN:10\nACGT\n>c:5-6 LN:10\nAC\n", true).is_err());
     }
