@@ -231,6 +231,64 @@ fn another_versions_index_is_refused() {
     assert_eq!(folder.names(), ["old.tidx", "r1.fq", "r2.fq"]);
 }
 
+#[test]
+fn broken_references_are_named_and_leave_no_index() {
+    let folder = Folder::new();
+    let packed = std::fs::read(demo("reference.fa.gz")).unwrap();
+    let files = [
+        folder.file("twice.fa", ">a\nACGT\n>b\nAC\n>a\nAC\n"),
+        folder.file("name.fa", ">a\nACGT\n>b,c\nAC\n"),
+        folder.file("nothing.fa", ">a\nACGT\n>b\n"),
+        folder.file("empty.fa", ""),
+        folder.file("cut.fa.gz", &packed[..packed.len() / 2]),
+        folder.path(""),
+    ];
+    let before = folder.names();
+    let out = folder.path("out.tidx");
+    let parts: [&[&str]; 6] = [
+        &["twice.fa", "lines 1 and 5"],
+        &["name.fa", "line 3", "','"],
+        &["nothing.fa", "line 3", "b has no sequence"],
+        &["empty.fa", "no FASTA record"],
+        &["cut.fa.gz", "gzip -t"],
+        &["directory"],
+    ];
+    for (file, parts) in files.iter().zip(parts) {
+        theralign(&["index", file, "-o", &out]).complains(parts);
+        assert_eq!(folder.names(), before);
+    }
+}
+
+#[test]
+fn an_index_that_is_made_anew_serves_those_who_read_the_old_one() {
+    let folder = Folder::new();
+    let [r1, _] = folder.reads(20_000, 3);
+    let mine = folder.file("mine.tidx", std::fs::read(index()).unwrap());
+    let expected = theralign(&["align", "-x", &mine, &r1, "-o", "-"]).fine();
+    // It waits for its reads with the index open.
+    let mut child = command(&["align", "-x", &mine, "-", "-o", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let other = folder.file("other.fa", format!(">z\n{}\n", "ACGTTGCA".repeat(100)));
+    let reads = std::fs::read(&r1).unwrap();
+    let feeder = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        theralign(&["index", &other, "-o", &mine]).fine();
+        std::io::Write::write_all(&mut input, &reads).unwrap();
+    });
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    let records = |sam: &[u8]| -> Vec<Vec<u8>> {
+        let lines = sam.split(|&b| b == b'\n').map(<[u8]>::to_vec);
+        lines.filter(|l| !l.starts_with(b"@")).collect()
+    };
+    assert!(records(&output.stdout) == records(&expected.stdout));
+}
+
 /// A small BAM of the demo's reads.
 fn small_bam(folder: &Folder) -> String {
     let [r1, r2] = folder.reads(2000, 12);

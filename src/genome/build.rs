@@ -71,21 +71,18 @@ pub fn build(path: &Path, options: BuildOptions) -> Result<Reference> {
             alternate: alternates.contains(&d.name),
         })
         .collect();
-    let total: u64 = drafts
-        .iter()
-        .flat_map(|d| &d.pieces)
-        .map(|(_, b)| b.len() as u64 + u64::from(PADDING))
-        .sum();
-    if total + 2 * u64::from(MARGIN) > u64::from(u32::MAX) {
+    let (islands, unknown, genome_len) = lay_out(&drafts);
+    let Ok(genome_len) = u32::try_from(genome_len) else {
         return Err(Error::input(
             path.display().to_string(),
             "",
-            format!("{total} bases are more than 32-bit positions can count"),
+            format!(
+                "{} known bases are more than 32-bit positions can count",
+                thousands(genome_len)
+            ),
             "Split the reference.",
         ));
-    }
-
-    let (islands, unknown, genome_len) = lay_out(&drafts);
+    };
     let packed = pack(&drafts, &islands, genome_len);
     drop(drafts); // a byte a base, that is room for the seeds
     let (seeds, blocks, positions) = seed(&packed, &islands, &unknown);
@@ -230,10 +227,10 @@ fn md5_of(d: &Draft) -> String {
 }
 
 /// Cuts pieces at long unknown runs; gives islands, short unknown runs, and the genome's length.
-fn lay_out(drafts: &[Draft]) -> (Vec<Island>, Vec<(u32, u32)>, u32) {
+fn lay_out(drafts: &[Draft]) -> (Vec<Island>, Vec<(u32, u32)>, u64) {
     let mut islands: Vec<Island> = Vec::new();
     let mut unknown = Vec::new();
-    let mut at = MARGIN;
+    let mut at = u64::from(MARGIN);
     for (contig, draft) in drafts.iter().enumerate() {
         for (start, bases) in &draft.pieces {
             let runs = unknown_runs(bases);
@@ -246,20 +243,23 @@ fn lay_out(drafts: &[Draft]) -> (Vec<Island>, Vec<(u32, u32)>, u32) {
                     islands.push(Island {
                         contig: contig as u32,
                         start: start + from as u32,
-                        genome: at,
+                        genome: at as u32,
                         length: (a - from) as u32,
                     });
                     let inside = runs.iter().filter(|r| r.0 >= from && r.1 <= a);
-                    unknown.extend(
-                        inside.map(|r| (at + (r.0 - from) as u32, at + (r.1 - from) as u32)),
-                    );
-                    at += (a - from) as u32 + PADDING;
+                    unknown.extend(inside.map(|r| {
+                        (
+                            (at as usize + r.0 - from) as u32,
+                            (at as usize + r.1 - from) as u32,
+                        )
+                    }));
+                    at += (a - from) as u64 + u64::from(PADDING);
                 }
                 from = b;
             }
         }
     }
-    (islands, unknown, at + MARGIN)
+    (islands, unknown, at + u64::from(MARGIN))
 }
 
 fn unknown_runs(bases: &[u8]) -> Vec<(usize, usize)> {
