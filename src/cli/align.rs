@@ -105,7 +105,7 @@ pub fn run(args: &Args) -> Result<()> {
         command: std::env::args().collect::<Vec<_>>().join(" "),
     };
     let device = args.device.open()?;
-    let reference = Reference::open(&args.index)?;
+    let reference = Reference::open_for_seeding(&args.index)?;
     let summary = align(&reference, &device, &options)?;
     let share = |n: u64| 100.0 * n as f64 / summary.reads.max(1) as f64;
     eprintln!(

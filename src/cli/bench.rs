@@ -82,7 +82,7 @@ struct Report {
 /// When a device fails on the way, and when two devices give different records.
 pub fn run(args: &Args) -> Result<()> {
     let threads = args.threads.apply()?;
-    let reference = Reference::open(&args.index)?;
+    let reference = Reference::open_for_seeding(&args.index)?;
     let batches = load(args)?;
     let reads: usize = batches.iter().map(ReadBatch::reads).sum();
     let words = if args.device.is_empty() {

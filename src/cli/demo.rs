@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
         threads: args.threads.clone(),
         timing: Timing { timings: None },
     })?;
-    let reference = Reference::open(&index)?;
+    let reference = Reference::open_for_seeding(&index)?;
     let comparison = compare(&reference, &inputs, &args.output)?;
     let text = comparison.table()
         + &therapies(&done.report)

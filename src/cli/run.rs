@@ -92,7 +92,7 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
             std::fs::File::open(file).map_err(Error::io(file))?;
         }
     }
-    let reference = Reference::open(&args.index)?;
+    let reference = Reference::open_for_seeding(&args.index)?;
     let regions = bed::read_panel(&args.panel, |name| {
         let id = reference.contig_id(name)?;
         Some((id, reference.contig(id).length))

@@ -6,7 +6,7 @@
 //! Padding and short runs of N are filled with pseudo-random bases, on which nothing aligns well;
 //! no seed is taken from them, and [`Reference::bases`] spells them as N.
 
-use super::file::{self, Section};
+use super::file::{self, Residence, Section};
 use crate::domain::bases::{LETTERS, get_code};
 use crate::domain::{ContigId, GenomePos, Pos, Span};
 use crate::{Error, Result};
@@ -92,7 +92,19 @@ impl Reference {
     /// # Errors
     /// When the file is missing, no index, of another version, or damaged.
     pub fn open(path: &Path) -> Result<Reference> {
-        let (meta, sections) = file::open::<Meta>(path)?;
+        Reference::open_in(path, Residence::Mapped)
+    }
+
+    /// The same, for aligning: seeds are looked up all over the index.
+    ///
+    /// # Errors
+    /// As [`Reference::open`].
+    pub fn open_for_seeding(path: &Path) -> Result<Reference> {
+        Reference::open_in(path, Residence::LargePages)
+    }
+
+    fn open_in(path: &Path, residence: Residence) -> Result<Reference> {
+        let (meta, sections) = file::open::<Meta>(path, residence)?;
         let find = |name: &str| {
             sections
                 .iter()
