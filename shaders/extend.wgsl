@@ -273,7 +273,7 @@ fn extend_align(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
       trace[trace_at(thread, i, word)] = codes;
     }
     let score = row.best + select(0, END_BONUS, last);
-    if score > best || (last && score == best) {
+    if row.best > 0 && (score > best || (last && score == best)) {
       best = score;
       best_i = i;
       best_k = row.best_k;

@@ -55,11 +55,50 @@ impl Reference {
 }
 
 /// The two buckets (canonical as spelt, and flipped) of a hash.
+#[inline]
 pub fn lookup(blocks: &[u32], positions: &[u32], hash_bits: u32, hash: u32) -> [Bucket; 2] {
     let bucket = (hash >> (32 - hash_bits)) * 2;
     let block =
         &blocks[(bucket / BUCKETS_PER_BLOCK) as usize * WORDS_PER_BLOCK..][..WORDS_PER_BLOCK];
     let within = bucket % BUCKETS_PER_BLOCK;
+    let counts = u128::from(block[1]) | u128::from(block[2]) << 32 | u128::from(block[3]) << 64;
+    let (low, high) = (counts as u64, (counts >> 64) as u64);
+    if has_crowded(low) || has_crowded(high) {
+        return lookup_crowded(block, within, positions);
+    }
+    let before = counts & !(u128::MAX << (8 * within));
+    let start = block[0] + sum_of_bytes(before as u64) + sum_of_bytes((before >> 64) as u64);
+    let pair = (counts >> (8 * within)) as u32;
+    let (first, second) = (pair & 0xff, pair >> 8 & 0xff);
+    [
+        Bucket {
+            start,
+            count: first,
+        },
+        Bucket {
+            start: start + first,
+            count: second,
+        },
+    ]
+}
+
+const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
+
+/// Is one of eight bytes [`CROWDED`]?
+fn has_crowded(bytes: u64) -> bool {
+    // The classic test for a zero byte, of the complement.
+    (!bytes).wrapping_sub(EACH_BYTE) & bytes & (EACH_BYTE << 7) != 0
+}
+
+fn sum_of_bytes(bytes: u64) -> u32 {
+    const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
+    let pairs = (bytes & EVEN) + (bytes >> 8 & EVEN);
+    (pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as u32
+}
+
+/// [`lookup`] in a block with a crowded bucket.
+#[cold]
+fn lookup_crowded(block: &[u32], within: u32, positions: &[u32]) -> [Bucket; 2] {
     let count_of = |i: u32| block[1 + (i / 4) as usize] >> (8 * (i % 4)) & 0xff;
     let words_of = |i: u32| {
         if count_of(i) == CROWDED {

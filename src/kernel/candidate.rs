@@ -22,6 +22,7 @@
 use super::seed::{REVERSE, Reads, Seed};
 use crate::backend::{Candidates, DeviceIndex, DeviceReads, Seeds};
 use crate::device::gpu::Gpu;
+use crate::device::lanes::prefetch;
 use crate::device::shader::Shader;
 use crate::genome::syncmer::{K, MULTIPLIERS, hash_kmer};
 use bytemuck::{Pod, Zeroable};
@@ -149,6 +150,9 @@ pub fn plain(
     );
 }
 
+/// Templates whose places are on their way while one is looked at.
+const AHEAD: usize = 2;
+
 /// All templates of a batch: as the definition, but for [`cluster_company`].
 pub fn on_cpu(
     reads: Reads,
@@ -162,6 +166,13 @@ pub fn on_cpu(
     out.summaries.clear();
     let templates = reads.spans.len() / (1 + window.paired as usize);
     for t in 0..templates {
+        let ahead = reads_of(t + AHEAD, window);
+        if ahead.end <= reads.spans.len() {
+            let from = seeds.1[ahead.start - 1] as usize;
+            for s in &seeds.0[from..seeds.1[ahead.end - 1] as usize] {
+                prefetch(positions, s.start as usize);
+            }
+        }
         template(
             reads,
             t,

@@ -284,7 +284,7 @@ const INSERTION_OPENS: u8 = 8;
 /// Cell (i, k) aligns base `i` of the read with base `first + i + k` of the genome. Ties: a match
 /// over a deletion over an insertion (so that gaps lie leftmost); starting afresh over going on
 /// from a score of 0; opening a gap over lengthening one; the end of the read over an earlier end,
-/// then the earlier row, then the lower diagonal.
+/// then the earlier row, then the lower diagonal. What scores 0 or less is no alignment, whatever it reaches.
 fn align_plain(genome: &[u32], codes: &[u8], first: u32, s: &Scoring) -> (Extension, Vec<u32>) {
     let (gap_first, gap_next) = (s.gap_first, s.gap_next);
     let never = i32::from(NEVER);
@@ -335,7 +335,7 @@ fn align_plain(genome: &[u32], codes: &[u8], first: u32, s: &Scoring) -> (Extens
         }
         above = row;
         let score = row_best.0 + if last { s.end_bonus } else { 0 };
-        if score > best.0 || last && score == best.0 {
+        if row_best.0 > 0 && (score > best.0 || last && score == best.0) {
             best = (score, i, row_best.1);
         }
     }
@@ -519,16 +519,31 @@ pub fn on_cpu(
         lanes,
         ..
     } = scratch;
-    lanes.width = lane_count();
-    for (slots, group) in chosen.chunks(lanes.width).enumerate() {
+    let bytes = lane_count();
+    let is_long =
+        |j: &u32| reads.spans[jobs[*j as usize].read as usize].len as usize > LONGEST_IN_BYTES;
+    let mut slot = 0;
+    while slot < chosen.len() {
+        let group = &chosen[slot..(slot + bytes).min(chosen.len())];
+        let group = if group.iter().any(is_long) {
+            lanes.width = bytes / 2;
+            &group[..group.len().min(lanes.width)]
+        } else {
+            lanes.width = bytes;
+            group
+        };
         lanes.load(genome, reads, jobs, group, codes);
-        fill(lanes, s);
+        if lanes.width == bytes {
+            fill_bytes(lanes, s);
+        } else {
+            fill_words(lanes, s);
+        }
         for (lane, &j) in group.iter().enumerate() {
-            let slot = slots * lanes.width + lane;
             let (mut extension, path) = lanes.result(lane);
             extension.slot = slot as u32;
             out[j as usize] = extension;
             runs[slot * MAX_RUNS..][..path.len()].copy_from_slice(&path);
+            slot += 1;
         }
     }
 }
@@ -647,23 +662,24 @@ fn reverse_mask(mask: &[u32], length: usize, out: &mut Vec<u32>) {
     }
 }
 
+/// Longest read whose scores fit a byte, end bonuses included.
+const LONGEST_IN_BYTES: usize = 240;
+
 /// As many alignments as there are lanes, filled in step. Arrays of lanes are flat: row by row, a
 /// lane after the other.
 #[derive(Debug, Default)]
 struct Lanes {
-    /// Lanes in use of `width`.
-    count: usize,
     width: usize,
     first: Vec<u32>,
-    lengths: Vec<i16>,
+    lengths: Vec<u16>,
     longest: usize,
     /// Read codes; 4 behind a read's end.
-    read: Vec<i16>,
+    read: Vec<u8>,
     /// Genome codes from each lane's first diagonal on.
-    genome: Vec<i16>,
+    genome: Vec<u8>,
     trace: Vec<u8>,
     /// Score, row and diagonal of each lane's best cell.
-    best: [Vec<i16>; 3],
+    best: [Vec<u16>; 3],
 }
 
 impl Lanes {
@@ -676,7 +692,6 @@ impl Lanes {
         codes: &mut Vec<u8>,
     ) {
         let width = self.width;
-        self.count = group.len();
         let length = |j: &u32| reads.spans[jobs[*j as usize].read as usize].len as usize;
         self.longest = group.iter().map(length).max().unwrap_or(0);
         self.first.clear();
@@ -684,21 +699,20 @@ impl Lanes {
         self.lengths.resize(width, 0);
         self.read.clear();
         self.read.resize(self.longest * width, 4);
-        self.genome.clear();
         self.genome.resize((self.longest + BAND) * width, 0);
         for (lane, &j) in group.iter().enumerate() {
             let job = &jobs[j as usize];
             aligned_codes(reads, job, codes);
-            self.lengths[lane] = codes.len() as i16;
+            self.lengths[lane] = codes.len() as u16;
             for (row, &c) in self.read.chunks_exact_mut(width).zip(codes.iter()) {
-                row[lane] = i16::from(c);
+                row[lane] = c;
             }
             let first = band_start(job);
             self.first.push(first);
             for (w, rows) in self.genome.chunks_mut(32 * width).enumerate() {
                 let mut bases = window(genome, first as usize + 32 * w);
                 for row in rows.chunks_exact_mut(width) {
-                    row[lane] = (bases & 3) as i16;
+                    row[lane] = (bases & 3) as u8;
                     bases >>= 2;
                 }
             }
@@ -721,72 +735,141 @@ impl Lanes {
     }
 }
 
+/// An unsigned score. What falls below 0 stays there: no best alignment runs through such a cell,
+/// as it would rather start behind it, so codes there are never read.
+trait Score: Copy + Ord + Default + From<u8> + Into<u16> {
+    const MAX: Self;
+    fn plus(self, gain: Self) -> Self;
+    fn less(self, cost: Self) -> Self;
+}
+
+macro_rules! score {
+    ($t:ty) => {
+        impl Score for $t {
+            const MAX: $t = <$t>::MAX;
+            #[inline(always)]
+            fn plus(self, gain: $t) -> $t {
+                self.wrapping_add(gain)
+            }
+            #[inline(always)]
+            fn less(self, cost: $t) -> $t {
+                self.saturating_sub(cost)
+            }
+        }
+    };
+}
+score!(u8);
+score!(u16);
+
 lanes! {
-    /// How many alignments go side by side.
-    fn lane_count<N = [8, 16, 32]>() -> usize { N }
+    /// How many alignments of reads up to [`LONGEST_IN_BYTES`] go side by side; of longer ones half as many.
+    fn lane_count<N = [16, 32, 64]>() -> usize { N }
 }
 
 lanes! {
-    /// [`align_plain`]'s loop, all lanes in step. Every inner loop is over lanes and vectorizes.
-    fn fill<N = [8, 16, 32]>(lanes: &mut Lanes, s: &Scoring) {
-        let [matched, mismatch, unknown, gap_first, gap_next, end_bonus] =
-            [s.matched, s.mismatch, s.unknown, s.gap_first, s.gap_next, s.end_bonus].map(|x| x as i16);
-        let (reads, genome) = (lanes.read.as_chunks::<N>().0, lanes.genome.as_chunks::<N>().0);
-        let traces = lanes.trace.as_chunks_mut::<N>().0;
-        let lengths = &lanes.lengths.as_chunks::<N>().0[0];
-        let mut above = [[NEVER; N]; BAND + 1];
-        let mut inserted = [[NEVER; N]; BAND + 1];
-        let (mut best, mut best_i, mut best_k) = ([0i16; N], [0i16; N], [0i16; N]);
-        for (i, read) in reads.iter().enumerate() {
-            let mut miss = [0i16; N];
+    /// [`align_plain`]'s loop, all lanes in step, with scores of a byte.
+    fn fill_bytes<N = [16, 32, 64]>(lanes: &mut Lanes, s: &Scoring) {
+        fill::<u8, N>(lanes, s);
+    }
+}
+
+lanes! {
+    /// The same for reads of any length.
+    fn fill_words<N = [8, 16, 32]>(lanes: &mut Lanes, s: &Scoring) {
+        fill::<u16, N>(lanes, s);
+    }
+}
+
+/// Every inner loop is over lanes and vectorizes.
+#[allow(clippy::inline_always)] // compiled for each width of vector
+#[inline(always)]
+fn fill<T: Score, const N: usize>(lanes: &mut Lanes, s: &Scoring) {
+    let [matched, mismatch, unknown, gap_first, gap_next, end_bonus] = [
+        s.matched,
+        s.mismatch,
+        s.unknown,
+        s.gap_first,
+        s.gap_next,
+        s.end_bonus,
+    ]
+    .map(|x| T::from(x as u8));
+    let (reads, genome) = (
+        lanes.read.as_chunks::<N>().0,
+        lanes.genome.as_chunks::<N>().0,
+    );
+    let traces = lanes.trace.as_chunks_mut::<N>().0;
+    let lengths = &lanes.lengths.as_chunks::<N>().0[0];
+    let zero = T::default();
+    let mut above = [[zero; N]; BAND + 1];
+    let mut inserted = [[zero; N]; BAND + 1];
+    let mut best = [[0u16; N]; 3];
+    for (i, read) in reads.iter().enumerate() {
+        let mut miss = [zero; N];
+        for l in 0..N {
+            miss[l] = if read[l] == 4 { unknown } else { mismatch };
+        }
+        let (mut left, mut deleted) = ([zero; N], [zero; N]);
+        let (mut row_best, mut row_k) = ([zero; N], [0u8; N]);
+        // In the first row every cell starts afresh, with the bonus.
+        let (floor, fresh_below) = if i == 0 {
+            (end_bonus, T::MAX)
+        } else {
+            (zero, zero)
+        };
+        let genome = &genome[i..i + BAND];
+        let trace = &mut traces[i * BAND..(i + 1) * BAND];
+        for k in 0..BAND {
+            let (g, t) = (&genome[k], &mut trace[k]);
             for l in 0..N {
-                miss[l] = if read[l] == 4 { -unknown } else { -mismatch };
-            }
-            let (mut left, mut deleted) = ([NEVER; N], [NEVER; N]);
-            let (mut row_best, mut row_k) = ([NEVER; N], [0i16; N]);
-            // In the first row every cell starts afresh, with the bonus.
-            let (floor, fresh_below) = if i == 0 { (end_bonus, i16::MAX) } else { (0, 0) };
-            let genome = &genome[i..i + BAND];
-            let trace = &mut traces[i * BAND..(i + 1) * BAND];
-            for k in 0..BAND {
-                let (g, t) = (&genome[k], &mut trace[k]);
-                for l in 0..N {
-                    let up = above[k][l];
-                    let score = if read[l] == g[l] { matched } else { miss[l] };
-                    let m = up.max(floor) + score;
-                    let fresh = up <= fresh_below;
-                    let origin = i16::from(if fresh { FROM_START } else { FROM_DIAGONAL });
-                    let (open, longer) = (left[l] - gap_first, deleted[l] - gap_next);
-                    let d = open.max(longer);
-                    let d_opens = if open >= longer { i16::from(DELETION_OPENS) } else { 0 };
-                    let (open, longer) = (above[k + 1][l] - gap_first, inserted[k + 1][l] - gap_next);
-                    let n = open.max(longer);
-                    let n_opens = if open >= longer { i16::from(INSERTION_OPENS) } else { 0 };
-                    let md = m.max(d);
-                    let h = md.max(n);
-                    let origin = if m >= d { origin } else { i16::from(FROM_DELETION) };
-                    let origin = if md >= n { origin } else { i16::from(FROM_INSERTION) };
-                    t[l] = (origin | d_opens | n_opens) as u8;
-                    row_k[l] = if h > row_best[l] { k as i16 } else { row_k[l] };
-                    row_best[l] = row_best[l].max(h);
-                    left[l] = h;
-                    deleted[l] = d;
-                    inserted[k][l] = n;
-                    above[k][l] = h;
-                }
-            }
-            for l in 0..N {
-                let (at, length) = (i as i16, lengths[l]);
-                let last = at + 1 == length;
-                let score = row_best[l] + if last { end_bonus } else { 0 };
-                let better = at < length && (score > best[l] || last && score == best[l]);
-                best_i[l] = if better { at } else { best_i[l] };
-                best_k[l] = if better { row_k[l] } else { best_k[l] };
-                best[l] = if better { score } else { best[l] };
+                let up = above[k][l];
+                let from = up.max(floor);
+                let m = if read[l] == g[l] {
+                    from.plus(matched)
+                } else {
+                    from.less(miss[l])
+                };
+                let origin = if up <= fresh_below {
+                    FROM_START
+                } else {
+                    FROM_DIAGONAL
+                };
+                let (open, longer) = (left[l].less(gap_first), deleted[l].less(gap_next));
+                let d = open.max(longer);
+                let d_opens = if open >= longer { DELETION_OPENS } else { 0 };
+                let (open, longer) = (
+                    above[k + 1][l].less(gap_first),
+                    inserted[k + 1][l].less(gap_next),
+                );
+                let n = open.max(longer);
+                let n_opens = if open >= longer { INSERTION_OPENS } else { 0 };
+                let md = m.max(d);
+                let h = md.max(n);
+                let origin = if m >= d { origin } else { FROM_DELETION };
+                let origin = if md >= n { origin } else { FROM_INSERTION };
+                t[l] = origin | d_opens | n_opens;
+                row_k[l] = if h > row_best[l] { k as u8 } else { row_k[l] };
+                row_best[l] = row_best[l].max(h);
+                left[l] = h;
+                deleted[l] = d;
+                inserted[k][l] = n;
+                above[k][l] = h;
             }
         }
-        lanes.best[0].copy_from_slice(&best);
-        lanes.best[1].copy_from_slice(&best_i);
-        lanes.best[2].copy_from_slice(&best_k);
+        for l in 0..N {
+            let (at, row_best) = (i as u16, row_best[l].into());
+            let last = at + 1 == lengths[l];
+            let score = row_best + if last { end_bonus.into() } else { 0 };
+            let better = at < lengths[l]
+                && row_best > 0
+                && (score > best[0][l] || last && score == best[0][l]);
+            if better {
+                best[0][l] = score;
+                best[1][l] = at;
+                best[2][l] = u16::from(row_k[l]);
+            }
+        }
+    }
+    for (all, best) in lanes.best.iter_mut().zip(&best) {
+        all.copy_from_slice(best);
     }
 }

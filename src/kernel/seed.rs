@@ -12,6 +12,7 @@ use crate::device::shader::Shader;
 use crate::domain::bases::{get_code, reverse_complement_packed, window};
 use crate::genome::index::{self, Bucket};
 use crate::genome::syncmer::{K, MULTIPLIERS, S, Syncmer, WINDOW, hash_kmer, hash_smer, syncmers};
+use crate::lanes;
 use bytemuck::{Pod, Zeroable};
 
 /// The reads of a batch, packed: a read's words start at `spans[r].word`; a base that is no ACGT
@@ -122,6 +123,7 @@ fn emit(s: Syncmer, rank: u32, buckets: [Bucket; 2], out: &mut Vec<Seed>) {
 pub struct Scratch {
     smers: Vec<u32>,
     least: Vec<u32>,
+    places: Vec<u32>,
     reverse: Vec<u32>,
     pub(crate) found: Vec<Syncmer>,
     found_ends: Vec<u32>,
@@ -161,7 +163,6 @@ pub fn on_cpu(
                 prefetch(table.blocks, block_of(next.hash));
             }
             let buckets = index::lookup(table.blocks, table.positions, table.hash_bits, s.hash);
-            prefetch(table.positions, buckets[0].start as usize);
             emit(s, (i - from).min(MAX_RANK), buckets, seeds);
         }
         from = end;
@@ -227,8 +228,16 @@ pub(crate) fn on_gpu(
     Seeds { seeds, ends }
 }
 
-/// Appends the sampled k-mers of one read to `scratch.found`.
-pub(crate) fn sample(reads: Reads, r: usize, scratch: &mut Scratch) {
+lanes! {
+    /// Appends the sampled k-mers of one read to `scratch.found`.
+    pub(crate) fn sample<N = [1, 1, 1]>(reads: Reads<'_>, r: usize, scratch: &mut Scratch) {
+        sample_read(reads, r, scratch);
+    }
+}
+
+#[allow(clippy::inline_always)] // compiled for each width of vector
+#[inline(always)]
+fn sample_read(reads: Reads, r: usize, scratch: &mut Scratch) {
     const S_MASK: u32 = (1 << (2 * S)) - 1;
     const K_MASK: u64 = (1 << (2 * K)) - 1;
     const { assert!(WINDOW > 8 && WINDOW <= 16) };
@@ -275,18 +284,30 @@ pub(crate) fn sample(reads: Reads, r: usize, scratch: &mut Scratch) {
         }
     }
     reverse_complement_packed(codes, length, &mut scratch.reverse);
-    for (i, &m) in least[..=length - K].iter().enumerate() {
-        if scratch.smers[i] == m || scratch.smers[i + WINDOW - 1] == m {
-            // Packed with the first base lowest, a k-mer is the complement of its reverse
-            // complement written with the first base highest, as the hash wants it.
-            let kr = !window(codes, i) & K_MASK;
-            let kf = !window(&scratch.reverse, length - K - i) & K_MASK;
-            let canonical = kf.min(kr);
-            scratch.found.push(Syncmer {
-                offset: i as u32,
-                hash: hash_kmer((canonical >> 32) as u32, canonical as u32),
-                flipped: u32::from(kr < kf),
-            });
-        }
+    let starts = length - K + 1;
+    let (first, last) = (
+        &scratch.smers[..starts],
+        &scratch.smers[WINDOW - 1..][..starts],
+    );
+    // Where they start, without a branch that would be guessed wrong for every other one.
+    let places = &mut scratch.places;
+    places.resize(places.len().max(starts), 0);
+    let mut count = 0;
+    for (i, &m) in least[..starts].iter().enumerate() {
+        places[count] = i as u32;
+        count += usize::from((first[i] == m) | (last[i] == m));
+    }
+    for &offset in &places[..count] {
+        let i = offset as usize;
+        // Packed with the first base lowest, a k-mer is the complement of its reverse
+        // complement written with the first base highest, as the hash wants it.
+        let kr = !window(codes, i) & K_MASK;
+        let kf = !window(&scratch.reverse, length - K - i) & K_MASK;
+        let canonical = kf.min(kr);
+        scratch.found.push(Syncmer {
+            offset,
+            hash: hash_kmer((canonical >> 32) as u32, canonical as u32),
+            flipped: u32::from(kr < kf),
+        });
     }
 }
