@@ -10,6 +10,8 @@ override END_BONUS: i32;
 override REACH: i32;
 override NEVER: i32;
 override MAX_SHIFT: i32;
+override TAIL: u32;
+override LEAST_TAILED: u32;
 
 struct ReadSpan { word: u32, len: u32 }
 struct Candidate { read: u32, diagonal: u32, votes: u32, seeded: u32, spread: u32 }
@@ -97,6 +99,53 @@ fn mismatch(s: ptr<function, Stretch>, i: u32, unknown: bool, seeded: vec2<u32>)
   }
 }
 
+// The same from base `i` on, all of them in the read.
+fn aligned_tail(span: ReadSpan, reverse: bool, i: u32) -> vec2<u32> {
+  let shift = vec2(2u * (i % 16u));
+  var tail = aligned_word(span, reverse, i / 16u) >> shift;
+  if i % 16u != 0u {
+    tail |= aligned_word(span, reverse, i / 16u + 1u) << (vec2(32u) - shift);
+  }
+  return tail;
+}
+
+// Mismatches of a tail with the genome from `at` on, the outermost base lowest.
+fn tail_mismatches(tail: vec2<u32>, at: u32, front: bool) -> u32 {
+  let difference = tail.x ^ genome_word(at);
+  let bits = (difference | (difference >> 1u)) & 0x55555555u & ~tail.y;
+  return select(reverseBits(bits) >> 1u, bits, front);
+}
+
+fn on_main(main: u32, run: u32, inserted: u32) -> i32 {
+  let bases = min(run + inserted, TAIL);
+  if bases == TAIL { return i32(countOneBits(main)); }
+  return i32(countOneBits(main & ((1u << (2u * bases)) - 1u)));
+}
+
+fn pays(main: u32, shifted: u32, inserted: u32, cost: i32) -> bool {
+  let without_first = shifted & (shifted - 1u);
+  let first = countTrailingZeros(shifted) / 2u;
+  let second = countTrailingZeros(without_first) / 2u;
+  return (MATCHED + MISMATCH) * on_main(main, first, inserted) > cost
+    || (MATCHED + MISMATCH) * (on_main(main, second, inserted) - 1) > cost;
+}
+
+// Does a gap pay at this end of the read?
+fn gap_pays(span: ReadSpan, job: Candidate, front: bool) -> bool {
+  let at = select(span.len - TAIL, 0u, front);
+  let tail = aligned_tail(span, is_reverse(job), at);
+  let main = tail_mismatches(tail, job.diagonal + at, front);
+  if (MATCHED + MISMATCH) * i32(countOneBits(main)) <= GAP_FIRST { return false; }
+  for (var gap = 1; gap <= MAX_SHIFT; gap += 1) {
+    let cost = GAP_FIRST + (gap - 1) * GAP_NEXT;
+    let shift = bitcast<u32>(select(gap, -gap, front));
+    let deleted = tail_mismatches(tail, job.diagonal + shift + at, front);
+    let inserted = tail_mismatches(tail, job.diagonal - shift + at, front);
+    if pays(main, deleted, 0u, cost) || pays(main, inserted, u32(gap), cost + gap * MATCHED) { return true; }
+  }
+  return false;
+}
+
 @compute @workgroup_size(LANES)
 fn extend_verify(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                  @builtin(local_invocation_index) lane: u32) {
@@ -127,7 +176,11 @@ fn extend_verify(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     s.best_end = span.len;
   }
   let whole = s.best_start == 0u && s.best_end == span.len;
-  verdicts[i] = u32(whole && s.counts.x <= 1u && s.counts.y <= 3u && s.counts.z <= 1u);
+  var suffices = whole && s.counts.x <= 1u && s.counts.y <= 3u && s.counts.z <= 1u;
+  if whole && !suffices && job.spread == 0u && span.len >= LEAST_TAILED {
+    suffices = !gap_pays(span, job, true) && !gap_pays(span, job, false);
+  }
+  verdicts[i] = u32(suffices);
   extensions[i] = Extension(s.best, job.diagonal + s.best_start, s.best_start | (s.best_end << 16u), 0u, 0u);
 }
 

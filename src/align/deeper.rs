@@ -21,8 +21,9 @@ use crate::genome::Reference;
 use crate::genome::index::{BUCKETS_PER_BLOCK, Bucket, WORDS_PER_BLOCK, lookup};
 use crate::genome::syncmer::{K, hash_kmer};
 use crate::kernel::candidate::{Candidate, MAX_CANDIDATES, Summary, longest_list};
-use crate::kernel::extend::{Scoring, ungapped};
+use crate::kernel::extend::Scoring;
 use crate::kernel::seed::{self, REVERSE, Reads, Seed};
+use crate::lanes;
 use std::cmp::Reverse;
 
 /// Least that an error in a k-mer costs: a match that becomes a mismatch.
@@ -386,30 +387,16 @@ impl Deeper<'_> {
         strands: &[(Vec<u32>, Vec<u32>); 2],
         places: &mut Vec<Place>,
     ) {
-        const AHEAD: usize = 8;
-        let genome = self.reference.packed();
         let list = &self.reference.seed_positions()[list.start as usize..][..list.count as usize];
         let (codes, mask) = &strands[usize::from(reverse)];
-        for (i, &at) in list.iter().enumerate().step_by(step as usize) {
-            if let Some(&next) = list.get(i + AHEAD * step as usize) {
-                prefetch(genome, next as usize / 16);
-            }
-            if (window(genome, at as usize) ^ kmer) << (64 - 2 * K) != 0 {
-                continue;
-            }
-            let job = Candidate {
-                diagonal: at - offset,
-                ..Candidate::default()
-            };
-            let score = ungapped(genome, (codes, mask, self.length(r)), &job, self.scoring);
-            places.push(Place {
-                score,
-                diagonal: job.diagonal,
-                reverse,
-                offset,
-                mate: 0,
-            });
-        }
+        compare_list(
+            self.reference.packed(),
+            (codes, mask, self.length(r)),
+            (list, step as usize),
+            (kmer, offset, reverse),
+            self.scoring,
+            places,
+        );
     }
 
     /// Gives each place of a read what its mate adds: the mate's best score at a distance that makes a
@@ -467,20 +454,21 @@ impl Deeper<'_> {
         }
         let salt = strands[0].0[0];
         places.sort_unstable_by_key(|p| {
-            let tie = hash_kmer(p.diagonal, salt);
-            let sum = p.score + p.mate;
-            (
-                Reverse(sum),
-                Reverse(p.score),
-                tie,
-                p.diagonal,
-                p.reverse,
-                p.offset,
-            )
+            u64::from(p.reverse) << 63 | u64::from(p.diagonal) << 16 | u64::from(p.offset)
         });
         places.dedup_by_key(|p| (p.diagonal, p.reverse));
+        let rank = |p: &Place| {
+            let tie = hash_kmer(p.diagonal, salt);
+            let sum = p.score + p.mate;
+            (Reverse(sum), Reverse(p.score), tie, p.diagonal, p.reverse)
+        };
+        if places.len() > MAX_CANDIDATES {
+            places.select_nth_unstable_by_key(MAX_CANDIDATES, rank);
+            places.truncate(MAX_CANDIDATES);
+        }
+        places.sort_unstable_by_key(rank);
         let genome = self.reference.packed();
-        for p in places.iter().take(MAX_CANDIDATES) {
+        for p in places.iter() {
             let known = |c: &&Candidate| c.diagonal == p.diagonal && c.is_reverse() == p.reverse;
             if first.iter().any(|c| known(&c)) {
                 continue;
@@ -501,6 +489,68 @@ impl Deeper<'_> {
             });
         }
     }
+}
+
+lanes! {
+    /// Compares a read (codes, unknown bases, length; as aligned) with every `step`th place of a list
+    /// at which its k-mer truly stands.
+    fn compare_list<N = [1, 1, 1]>(
+        genome: &[u32],
+        read: (&[u32], &[u32], u32),
+        every: (&[u32], usize),
+        seed: (u64, u32, bool),
+        s: &Scoring,
+        places: &mut Vec<Place>,
+    ) {
+        const AHEAD: usize = 8;
+        let ((list, step), (kmer, offset, reverse)) = (every, seed);
+        for (i, &at) in list.iter().enumerate().step_by(step) {
+            if let Some(&next) = list.get(i + AHEAD * step) {
+                prefetch(genome, next as usize / 16);
+            }
+            if (window(genome, at as usize) ^ kmer) << (64 - 2 * K) != 0 {
+                continue;
+            }
+            let diagonal = at - offset;
+            let score = rough_score(genome, read, diagonal, s);
+            places.push(Place {
+                score,
+                diagonal,
+                reverse,
+                offset,
+                mate: 0,
+            });
+        }
+    }
+}
+
+/// Score of the best stretch of a diagonal that begins and ends at a multiple of 32 bases or with the
+/// read, end bonuses included: what the extend kernel finds if nothing is clipped, and nearly so if
+/// something is, for a fraction of the time.
+#[allow(clippy::inline_always)] // compiled for each width of vector
+#[inline(always)]
+fn rough_score(
+    genome: &[u32],
+    (codes, mask, length): (&[u32], &[u32], u32),
+    diagonal: u32,
+    s: &Scoring,
+) -> i32 {
+    const LOW: u64 = 0x5555_5555_5555_5555;
+    let (mut best, mut score) = (0, s.end_bonus);
+    for at in (0..length).step_by(32) {
+        let difference = window(codes, at as usize) ^ window(genome, (diagonal + at) as usize);
+        let unknown = window(mask, at as usize);
+        let n = (length - at).min(32);
+        let inside = LOW >> (64 - 2 * n);
+        let mismatches = (difference | difference >> 1) & inside & !unknown;
+        score += n as i32 * s.matched
+            - mismatches.count_ones() as i32 * (s.matched + s.mismatch)
+            - (unknown & inside).count_ones() as i32 * (s.matched + s.unknown);
+        let bonus = if at + n == length { s.end_bonus } else { 0 };
+        best = best.max(score + bonus);
+        score = score.max(0);
+    }
+    best
 }
 
 /// Where a k-mer of the read begins in the read as aligned.

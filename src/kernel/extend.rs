@@ -3,8 +3,10 @@
 //! Jobs are [`Candidate`]s, those of a read next to each other. Three steps:
 //!
 //! 1. `verify`: the best stretch of the main diagonal, without gaps. It *suffices* when it is the
-//!    whole read, and no gap could score more: two gaps cost at least what three mismatches between
-//!    seeds of the same diagonal do, one gap more than one mismatch at an end.
+//!    whole read, and no gap could score more. Two gaps cost at least what three mismatches between
+//!    seeds of the same diagonal do, one gap more than one mismatch at an end. With more mismatches it
+//!    suffices too if no seed lies on another diagonal near, and at neither end of the read a gap
+//!    pays: its last [`TAIL`] bases are compared with the genome at each shift that the band has.
 //! 2. `select`: where it does not suffice, and the candidate could still matter (its ungapped score
 //!    is within [`Scoring::reach`] of the read's best, or it has half of the read's best votes),
 //! 3. `align`: banded local alignment with affine gaps and a bonus for reaching either end of the
@@ -33,6 +35,11 @@ pub const MAX_READ: usize = 1000;
 const NEVER: i16 = -16384;
 /// How far the band's middle may leave the main diagonal, so that the diagonal stays well inside.
 const MAX_SHIFT: i32 = BAND as i32 / 2 - 4;
+
+/// Bases at either end of a read that are looked at for a gap that pays.
+const TAIL: usize = 16;
+/// Reads shorter than this are too short for that.
+const LEAST_TAILED: u32 = 2 * TAIL as u32;
 
 /// What alignments are scored with. All costs are given as positive numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -181,19 +188,60 @@ impl Stretch {
         }
     }
 
-    /// The verdict: the best stretch, and whether it suffices.
-    fn finish(mut self, length: u32, s: &Scoring) -> ((i32, u32, u32), bool) {
+    /// The verdict: the best stretch, and whether it suffices. `gap_pays`: at one of the read's ends.
+    fn finish(
+        mut self,
+        length: u32,
+        job: &Candidate,
+        s: &Scoring,
+        gap_pays: impl FnOnce() -> bool,
+    ) -> ((i32, u32, u32), bool) {
         self.score += (length - self.last) as i32 * s.matched + s.end_bonus;
         if length > 0 && self.start < length && self.score >= self.best.0 {
             self.best = (self.score, self.start, length);
         }
         let [before, between, behind] = self.counts;
         let whole = self.best.1 == 0 && self.best.2 == length;
-        (
-            self.best,
-            whole && before <= 1 && between <= 3 && behind <= 1,
-        )
+        let few = before <= 1 && between <= 3 && behind <= 1;
+        let alone = || job.spread == 0 && length >= LEAST_TAILED && !gap_pays();
+        (self.best, whole && (few || alone()))
     }
+}
+
+/// Does the tail of a read fit better behind a gap? `main` and `shifted` have the bit pattern 01 for
+/// each mismatch on the main diagonal and on another, the outermost base lowest. The tail may end at
+/// the first mismatch of the other diagonal, or with one mismatch at the second. `inserted` bases of the
+/// read go into the gap, which costs `cost`.
+fn pays(main: u32, shifted: u32, inserted: u32, cost: i32, s: &Scoring) -> bool {
+    let each = s.matched + s.mismatch;
+    let on_main = |run: u32| {
+        let bases = (run + inserted).min(TAIL as u32);
+        let tail = if bases == TAIL as u32 {
+            main
+        } else {
+            main & ((1 << (2 * bases)) - 1)
+        };
+        tail.count_ones() as i32
+    };
+    let without_first = shifted & shifted.wrapping_sub(1);
+    let (first, second) = (
+        shifted.trailing_zeros() / 2,
+        without_first.trailing_zeros() / 2,
+    );
+    each * on_main(first) > cost || each * (on_main(second) - 1) > cost
+}
+
+/// The gaps that the tail at the front or the back of a read may lie behind: shift of the tail's diagonal,
+/// bases of the read that the gap takes, cost.
+fn gaps(front: bool, s: &Scoring) -> impl Iterator<Item = (i32, u32, i32)> {
+    (1..=MAX_SHIFT).flat_map(move |gap| {
+        let cost = s.gap_first + (gap - 1) * s.gap_next;
+        let (deletion, insertion) = if front { (-gap, gap) } else { (gap, -gap) };
+        [
+            (deletion, 0, cost),
+            (insertion, gap as u32, cost + gap * s.matched),
+        ]
+    })
 }
 
 fn seeded(job: &Candidate) -> (u32, u32) {
@@ -213,10 +261,29 @@ fn verify_plain(
             stretch.mismatch(i as u32, c == 4, seeded(job), s);
         }
     }
-    stretch.finish(codes.len() as u32, s)
+    stretch.finish(codes.len() as u32, job, s, || {
+        [true, false].into_iter().any(|front| {
+            let mismatches = |shift: i32| {
+                let diagonal = job.diagonal.wrapping_add_signed(shift);
+                let mut bits = 0;
+                for i in 0..TAIL {
+                    let at = if front { i } else { codes.len() - 1 - i };
+                    let genome =
+                        window(genome, diagonal.wrapping_add(at as u32) as usize) as u8 & 3;
+                    bits |= u32::from(codes[at] != 4 && codes[at] != genome) << (2 * i);
+                }
+                bits
+            };
+            gaps(front, s).any(|(shift, inserted, cost)| {
+                pays(mismatches(0), mismatches(shift), inserted, cost, s)
+            })
+        })
+    })
 }
 
 /// Step 1, 32 bases at a time. `codes` and `mask` are packed, as aligned.
+#[allow(clippy::inline_always)] // compiled for each width of vector
+#[inline(always)]
 fn verify_packed(
     genome: &[u32],
     (codes, mask, length): (&[u32], &[u32], u32),
@@ -243,18 +310,40 @@ fn verify_packed(
             bits &= bits - 1;
         }
     }
-    stretch.finish(length, s)
+    stretch.finish(length, job, s, || {
+        gap_pays(genome, (codes, mask, length), job, s)
+    })
 }
 
-/// What step 1 makes of a place: the score of the best stretch of its diagonal, end bonuses included.
-/// `read`: its codes, its unknown bases, both packed and as aligned, and its length.
-pub(crate) fn ungapped(
+/// Does a gap pay at either end of a read of [`LEAST_TAILED`] bases or more?
+fn gap_pays(
     genome: &[u32],
-    read: (&[u32], &[u32], u32),
+    (codes, mask, length): (&[u32], &[u32], u32),
     job: &Candidate,
     s: &Scoring,
-) -> i32 {
-    verify_packed(genome, read, job, s).0.0
+) -> bool {
+    const LOW: u32 = 0x5555_5555;
+    [true, false].into_iter().any(|front| {
+        let at = if front { 0 } else { length - TAIL as u32 };
+        let (bases, unknown) = (
+            window(codes, at as usize) as u32,
+            window(mask, at as usize) as u32,
+        );
+        let mismatches = |shift: i32| {
+            let there = job.diagonal.wrapping_add_signed(shift).wrapping_add(at);
+            let difference = bases ^ window(genome, there as usize) as u32;
+            let bits = (difference | difference >> 1) & LOW & !unknown;
+            if front {
+                bits
+            } else {
+                bits.reverse_bits() >> 1
+            }
+        };
+        let main = mismatches(0);
+        (s.matched + s.mismatch) * main.count_ones() as i32 > s.gap_first
+            && gaps(front, s)
+                .any(|(shift, inserted, cost)| pays(main, mismatches(shift), inserted, cost, s))
+    })
 }
 
 /// Step 2: must this job of a read, whose jobs' ungapped scores and votes peak at `best`, be aligned with gaps?
@@ -446,6 +535,8 @@ fn from_stretch(job: &Candidate, (score, start, end): (i32, u32, u32)) -> Extens
 pub struct Scratch {
     reverse: Vec<u32>,
     reverse_mask: Vec<u32>,
+    /// Whose reverse complement that is; 1 + its rank.
+    reversed: u32,
     verdicts: Vec<bool>,
     chosen: Vec<u32>,
     codes: Vec<u8>,
@@ -468,32 +559,9 @@ pub fn on_cpu(
         extensions: out,
         runs,
     } = out;
-    out.clear();
     runs.clear();
-    scratch.verdicts.clear();
     scratch.chosen.clear();
-    for (j, job) in jobs.iter().enumerate() {
-        if let Some(next) = jobs.get(j + AHEAD) {
-            prefetch(genome, next.diagonal as usize / 16);
-        }
-        let r = job.read as usize;
-        let length = reads.spans[r].len;
-        let (codes, mask) = (reads.codes(r), reads.mask(r));
-        let (stretch, suffices) = if job.is_reverse() {
-            reverse_complement_packed(codes, length as usize, &mut scratch.reverse);
-            reverse_mask(mask, length as usize, &mut scratch.reverse_mask);
-            verify_packed(
-                genome,
-                (&scratch.reverse, &scratch.reverse_mask, length),
-                job,
-                s,
-            )
-        } else {
-            verify_packed(genome, (codes, mask, length), job, s)
-        };
-        out.push(from_stretch(job, stretch));
-        scratch.verdicts.push(suffices);
-    }
+    verify_all(genome, reads, jobs, s, scratch, out);
     let mut from = 0;
     for group in jobs.chunk_by(|a, b| a.read == b.read) {
         let to = from + group.len();
@@ -548,6 +616,43 @@ pub fn on_cpu(
     }
 }
 
+lanes! {
+    /// Step 1 of all jobs.
+    fn verify_all<N = [1, 1, 1]>(
+        genome: &[u32],
+        reads: Reads<'_>,
+        jobs: &[Candidate],
+        s: &Scoring,
+        scratch: &mut Scratch,
+        out: &mut Vec<Extension>,
+    ) {
+        out.clear();
+        scratch.verdicts.clear();
+        scratch.reversed = 0;
+        for (j, job) in jobs.iter().enumerate() {
+            if let Some(next) = jobs.get(j + AHEAD) {
+                prefetch(genome, next.diagonal as usize / 16);
+            }
+            let r = job.read as usize;
+            let length = reads.spans[r].len;
+            let (codes, mask) = (reads.codes(r), reads.mask(r));
+            let read = if job.is_reverse() {
+                if scratch.reversed != job.read + 1 {
+                    reverse_complement_packed(codes, length as usize, &mut scratch.reverse);
+                    reverse_mask(mask, length as usize, &mut scratch.reverse_mask);
+                    scratch.reversed = job.read + 1;
+                }
+                (&scratch.reverse[..], &scratch.reverse_mask[..], length)
+            } else {
+                (codes, mask, length)
+            };
+            let (stretch, suffices) = verify_packed(genome, read, job, s);
+            out.push(from_stretch(job, stretch));
+            scratch.verdicts.push(suffices);
+        }
+    }
+}
+
 /// The three steps.
 pub static SHADERS: [Shader; 3] = [
     shader("extend_verify"),
@@ -591,6 +696,8 @@ pub(crate) fn on_gpu(
         ("REACH", i64::from(s.reach)),
         ("NEVER", i64::from(NEVER)),
         ("MAX_SHIFT", i64::from(MAX_SHIFT)),
+        ("TAIL", TAIL as i64),
+        ("LEAST_TAILED", i64::from(LEAST_TAILED)),
     ];
     let genome = [&index.genome];
     let (words, masks, spans) = (

@@ -122,8 +122,7 @@ fn emit(s: Syncmer, rank: u32, buckets: [Bucket; 2], out: &mut Vec<Seed>) {
 #[derive(Debug, Default)]
 pub struct Scratch {
     smers: Vec<u32>,
-    least: Vec<u32>,
-    places: Vec<u32>,
+    least: [Vec<u32>; 2],
     reverse: Vec<u32>,
     pub(crate) found: Vec<Syncmer>,
     found_ends: Vec<u32>,
@@ -235,6 +234,17 @@ lanes! {
     }
 }
 
+/// The lesser of each value and that `step` behind it.
+#[allow(clippy::inline_always)] // compiled for each width of vector
+#[inline(always)]
+fn minima(values: &[u32], step: usize, out: &mut Vec<u32>) {
+    let pairs = values.iter().zip(&values[step..]);
+    out.resize(values.len() - step, 0);
+    for (least, (&a, &b)) in out.iter_mut().zip(pairs) {
+        *least = a.min(b);
+    }
+}
+
 #[allow(clippy::inline_always)] // compiled for each width of vector
 #[inline(always)]
 fn sample_read(reads: Reads, r: usize, scratch: &mut Scratch) {
@@ -257,57 +267,56 @@ fn sample_read(reads: Reads, r: usize, scratch: &mut Scratch) {
         syncmers(letters, |s| scratch.found.push(s));
         return;
     }
-    scratch.smers.clear();
+    // By their last base; the first few are none yet.
+    scratch.smers.resize(codes.len() * 16, 0);
     let (mut forward, mut reverse) = (0u32, 0u32);
-    for (w, &word) in codes.iter().enumerate() {
+    for (&word, smers) in codes.iter().zip(scratch.smers.as_chunks_mut::<16>().0) {
         let mut word = word;
-        for i in w * 16..(w * 16 + 16).min(length) {
+        for smer in smers {
             let c = word & 3;
             word >>= 2;
             forward = (forward << 2 | c) & S_MASK;
             reverse = reverse >> 2 | (3 - c) << (2 * (S - 1));
-            if i + 1 >= S {
-                scratch.smers.push(forward.min(reverse));
-            }
+            *smer = forward.min(reverse);
         }
     }
     for s in &mut scratch.smers {
         *s = hash_smer(*s);
     }
+    let smers = &scratch.smers[S - 1..length];
     // Minima of windows of 2, 4, 8, then WINDOW: whole-array steps that vectorize.
-    let least = &mut scratch.least;
-    least.clear();
-    least.extend_from_slice(&scratch.smers);
-    for step in [1, 2, 4, WINDOW - 8] {
-        for i in 0..least.len() - step {
-            least[i] = least[i].min(least[i + step]);
-        }
-    }
+    let [a, b] = &mut scratch.least;
+    minima(smers, 1, a);
+    minima(a, 2, b);
+    minima(b, 4, a);
+    minima(a, WINDOW - 8, b);
+    let least = &b[..];
     reverse_complement_packed(codes, length, &mut scratch.reverse);
     let starts = length - K + 1;
-    let (first, last) = (
-        &scratch.smers[..starts],
-        &scratch.smers[WINDOW - 1..][..starts],
-    );
-    // Where they start, without a branch that would be guessed wrong for every other one.
-    let places = &mut scratch.places;
-    places.resize(places.len().max(starts), 0);
-    let mut count = 0;
-    for (i, &m) in least[..starts].iter().enumerate() {
-        places[count] = i as u32;
-        count += usize::from((first[i] == m) | (last[i] == m));
-    }
-    for &offset in &places[..count] {
-        let i = offset as usize;
-        // Packed with the first base lowest, a k-mer is the complement of its reverse
-        // complement written with the first base highest, as the hash wants it.
-        let kr = !window(codes, i) & K_MASK;
-        let kf = !window(&scratch.reverse, length - K - i) & K_MASK;
-        let canonical = kf.min(kr);
-        scratch.found.push(Syncmer {
-            offset,
-            hash: hash_kmer((canonical >> 32) as u32, canonical as u32),
-            flipped: u32::from(kr < kf),
-        });
+    let ends = smers[..starts].iter().zip(&smers[WINDOW - 1..][..starts]);
+    let hits = ends.zip(&least[..starts]);
+    let hits = hits.map(|((first, last), least)| (first == least) | (last == least));
+    // A branch would be guessed wrong for every other one: 64 verdicts at a time, then those that hold.
+    let (mut verdicts, mut from) = (0u64, 0);
+    for (i, hit) in hits.enumerate() {
+        verdicts |= u64::from(hit) << (i % 64);
+        if i % 64 < 63 && i + 1 < starts {
+            continue;
+        }
+        while verdicts != 0 {
+            let at = from + verdicts.trailing_zeros() as usize;
+            verdicts &= verdicts - 1;
+            // Packed with the first base lowest, a k-mer is the complement of its reverse
+            // complement written with the first base highest, as the hash wants it.
+            let kr = !window(codes, at) & K_MASK;
+            let kf = !window(&scratch.reverse, length - K - at) & K_MASK;
+            let canonical = kf.min(kr);
+            scratch.found.push(Syncmer {
+                offset: at as u32,
+                hash: hash_kmer((canonical >> 32) as u32, canonical as u32),
+                flipped: u32::from(kr < kf),
+            });
+        }
+        from = i + 1;
     }
 }
