@@ -3,6 +3,8 @@
 override K: u32;
 override REVERSE: u32;
 override MAX_HITS: u32;
+override FEW_HITS: u32;
+override ENOUGH_LISTS: u32;
 override MAX_OCCURRENCES: u32;
 override CLUSTER_GAP: u32;
 
@@ -29,14 +31,20 @@ struct Cluster { diagonal: u32, votes: u32, seeded: u32, spread: u32 }
 // The longest list that is looked at.
 fn longest_list(first: u32, end: u32) -> u32 {
   var limit = 0u;
+  var shorter = 0u; // lists of up to half as many
   for (var step = 1u; step <= MAX_OCCURRENCES; step *= 2u) {
     var total = 0u;
+    var lists = 0u;
     for (var s = first; s < end; s += 1u) {
       let count = seeds[s].count;
-      if count <= step { total += count; }
+      if count <= step {
+        total += count;
+        lists += 1u;
+      }
     }
-    if total > MAX_HITS { break; }
+    if total > MAX_HITS || (total > FEW_HITS && shorter >= ENOUGH_LISTS) { break; }
     limit = step;
+    shorter = lists;
   }
   return limit;
 }

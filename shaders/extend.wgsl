@@ -10,6 +10,7 @@ override END_BONUS: i32;
 override REACH: i32;
 override NEVER: i32;
 override MAX_SHIFT: i32;
+override MAX_GAP: i32;
 override TAIL: u32;
 override LEAST_TAILED: u32;
 
@@ -136,7 +137,7 @@ fn gap_pays(span: ReadSpan, job: Candidate, front: bool) -> bool {
   let tail = aligned_tail(span, is_reverse(job), at);
   let main = tail_mismatches(tail, job.diagonal + at, front);
   if (MATCHED + MISMATCH) * i32(countOneBits(main)) <= GAP_FIRST { return false; }
-  for (var gap = 1; gap <= MAX_SHIFT; gap += 1) {
+  for (var gap = 1; gap <= MAX_GAP; gap += 1) {
     let cost = GAP_FIRST + (gap - 1) * GAP_NEXT;
     let shift = bitcast<u32>(select(gap, -gap, front));
     let deleted = tail_mismatches(tail, job.diagonal + shift + at, front);
@@ -285,7 +286,8 @@ fn extend_align(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
   let low = i32(job.spread & 0xffffu);
   let high = i32(job.spread >> 16u);
   let shift = clamp((high - low) / 2, -MAX_SHIFT, MAX_SHIFT);
-  let first = job.diagonal + bitcast<u32>(shift - i32(BAND / 2u));
+  let width = select(BAND, NARROW, job.spread == 0u);
+  let first = job.diagonal + bitcast<u32>(shift - i32(width / 2u));
 
   for (var k = 0u; k <= BAND; k += 1u) {
     above[k] = NEVER;
@@ -312,7 +314,7 @@ fn extend_align(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let last = i + 1u == span.len;
     var row = Row(i == 0u, NEVER, NEVER, NEVER, 0u);
     // Eight cells a turn: see `loops_were_cut`.
-    for (var word = 0u; word < BAND / 8u; word += 1u) {
+    for (var word = 0u; word < width / 8u; word += 1u) {
       let d = (band[word / 2u] ^ c) >> (16u * (word % 2u));
       let k = 8u * word;
       var codes = cell(&row, k, select(miss, hit, (d & 3u) == 0u));

@@ -4,7 +4,7 @@ use super::hit::{Hit, Hits};
 use super::pair::{Placed, Template};
 use crate::batch::ReadBatch;
 use crate::domain::{Cigar, CigarOp, ContigId, GenomePos, Pos, complement};
-use crate::format::sam::{Record, Tag, TagValue, flag};
+use crate::format::sam::{Record, Tag, TagValue, flag, number};
 use crate::format::tags;
 use crate::genome::Reference;
 use std::fmt::Write;
@@ -51,9 +51,10 @@ pub struct Writer<'a, E: Encode> {
     encode: E,
     cigar: Cigar,
     genome: Vec<u8>,
+    /// The read as the hit at hand has it, and its qualities.
     bases: Vec<u8>,
     quals: Vec<u8>,
-    md: String,
+    md: Vec<u8>,
     sa: String,
     xa: String,
 }
@@ -91,7 +92,7 @@ impl<'a, E: Encode> Writer<'a, E> {
             genome: Vec::new(),
             bases: Vec::new(),
             quals: Vec::new(),
-            md: String::new(),
+            md: Vec::new(),
             sa: String::new(),
             xa: String::new(),
         }
@@ -264,12 +265,14 @@ impl<'a, E: Encode> Writer<'a, E> {
             };
             let edits = self.describe(hit, batch, r, hits, clip);
             let place = self.place_of(hit);
-            self.orient(batch, r, hit, clip == CigarOp::HardClip);
-            if kind == Kind::Secondary {
-                // SAM 1.6 §1.4.10: `*` where the primary record has them.
-                self.bases.clear();
-                self.quals.clear();
-            }
+            self.orient_quals(batch, r, hit);
+            let part = if kind == Kind::Secondary {
+                0..0 // SAM 1.6 §1.4.10: `*` where the primary record has them.
+            } else if clip == CigarOp::HardClip {
+                hit.read_start as usize..hit.read_end as usize
+            } else {
+                0..length as usize
+            };
             let (mate_contig, mate_pos, template_len) = match (mate_place, mate) {
                 (Some(m), _) => (Some(m.contig), Some(m.pos), template_len(place, m)),
                 // The unmapped mate stands where this read's primary record does.
@@ -286,7 +289,7 @@ impl<'a, E: Encode> Writer<'a, E> {
                 },
                 Tag {
                     name: *b"MD",
-                    value: TagValue::Text(self.md.as_bytes()),
+                    value: TagValue::Text(&self.md),
                 },
                 Tag {
                     name: *b"AS",
@@ -321,8 +324,8 @@ impl<'a, E: Encode> Writer<'a, E> {
                 mate_contig,
                 mate_pos,
                 template_len,
-                bases: &self.bases,
-                quals: &self.quals,
+                bases: &self.bases[part.clone()],
+                quals: self.quals.get(part).unwrap_or_default(),
                 tags: &tags,
             };
             (self.encode)(&record, out);
@@ -378,29 +381,18 @@ impl<'a, E: Encode> Writer<'a, E> {
         tags.extend(tags::split(input));
     }
 
-    /// Fills `bases` and `quals` as the record of a hit has them.
-    fn orient(&mut self, batch: &ReadBatch, r: usize, hit: &Hit, clipped: bool) {
-        let (bases, quals) = (batch.bases(r), batch.quals(r));
-        self.bases.clear();
+    /// Fills `quals` as a hit has them.
+    fn orient_quals(&mut self, batch: &ReadBatch, r: usize, hit: &Hit) {
+        let quals = batch.quals(r);
         self.quals.clear();
         if hit.reverse {
-            self.bases
-                .extend(bases.iter().rev().map(|&b| complement(b)));
             self.quals.extend(quals.iter().rev());
         } else {
-            self.bases.extend_from_slice(bases);
             self.quals.extend_from_slice(quals);
-        }
-        if clipped {
-            let (from, to) = (hit.read_start as usize, hit.read_end as usize);
-            for field in [&mut self.bases, &mut self.quals] {
-                field.truncate(to);
-                field.drain(..from);
-            }
         }
     }
 
-    /// Fills `cigar` and `md` for a hit and gives its edit distance (NM). A base that is N in read or
+    /// Fills `bases`, `cigar` and `md` for a hit and gives its edit distance (NM). A base that is N in read or
     /// reference is a difference (SAM tags §1.1 leaves that open; so do samtools and bwa).
     fn describe(
         &mut self,
@@ -413,30 +405,33 @@ impl<'a, E: Encode> Writer<'a, E> {
         hits.cigar(hit, batch.read_len(r) as u32, clip, &mut self.cigar);
         self.genome.resize((hit.end - hit.start) as usize, 0);
         self.reference.spell(GenomePos(hit.start), &mut self.genome);
-        self.md.clear();
         let bases = batch.bases(r);
-        let base_at = |q: usize| {
-            if hit.reverse {
-                complement(bases[bases.len() - 1 - q])
-            } else {
-                bases[q]
-            }
-        };
-        let (mut q, mut g, mut equal, mut edits) = (hit.read_start as usize, 0, 0u32, 0);
+        self.bases.clear();
+        if hit.reverse {
+            self.bases
+                .extend(bases.iter().rev().map(|&b| complement(b)));
+        } else {
+            self.bases.extend_from_slice(bases);
+        }
+        self.md.clear();
+        let (mut q, mut g, mut equal, mut edits) = (hit.read_start as usize, 0, 0, 0);
         for &(n, op) in &self.cigar.0 {
             match op {
                 CigarOp::Match => {
-                    for _ in 0..n {
-                        let (read, genome) = (base_at(q), self.genome[g]);
-                        if read == genome && genome != b'N' {
-                            equal += 1;
-                        } else {
-                            let _ = write!(self.md, "{equal}{}", char::from(genome));
+                    let end = g + n as usize;
+                    while g < end {
+                        let same = equal_bases(&self.bases[q..], &self.genome[g..end]);
+                        equal += same as i64;
+                        q += same;
+                        g += same;
+                        if g < end {
+                            number(&mut self.md, equal);
+                            self.md.push(self.genome[g]);
                             equal = 0;
                             edits += 1;
+                            q += 1;
+                            g += 1;
                         }
-                        q += 1;
-                        g += 1;
                     }
                 }
                 CigarOp::Insertion => {
@@ -444,22 +439,31 @@ impl<'a, E: Encode> Writer<'a, E> {
                     edits += n;
                 }
                 CigarOp::Deletion => {
-                    let _ = write!(self.md, "{equal}^");
+                    number(&mut self.md, equal);
+                    self.md.push(b'^');
                     equal = 0;
-                    self.md.extend(
-                        self.genome[g..g + n as usize]
-                            .iter()
-                            .map(|&b| char::from(b)),
-                    );
+                    self.md.extend_from_slice(&self.genome[g..g + n as usize]);
                     g += n as usize;
                     edits += n;
                 }
                 CigarOp::SoftClip | CigarOp::HardClip => {}
             }
         }
-        let _ = write!(self.md, "{equal}");
+        number(&mut self.md, equal);
         edits
     }
+}
+
+/// How many bases from the first on are the same in both and known, up to the end of the genome's.
+fn equal_bases(read: &[u8], genome: &[u8]) -> usize {
+    let same = |(a, b): (&u8, &u8)| a == b && *b != b'N';
+    let (eights, _) = genome.as_chunks::<8>();
+    let pairs = read.as_chunks::<8>().0.iter().zip(eights);
+    let skipped = 8 * pairs
+        .take_while(|(a, b)| a == b && !b.contains(&b'N'))
+        .count();
+    let rest = read[skipped..].iter().zip(&genome[skipped..]);
+    skipped + rest.take_while(|&p| same(p)).count()
 }
 
 /// The other end of a pair.

@@ -7,6 +7,21 @@ pub const BASES_PER_WORD: usize = 16;
 /// The letters of the codes.
 pub const LETTERS: [u8; 4] = *b"ACGT";
 
+/// The letters of the four bases that a byte packs.
+pub const SPELT: [[u8; 4]; 256] = {
+    let mut t = [[0; 4]; 256];
+    let mut i = 0;
+    while i < 256 {
+        let mut b = 0;
+        while b < 4 {
+            t[i][b] = LETTERS[i >> (2 * b) & 3];
+            b += 1;
+        }
+        i += 1;
+    }
+    t
+};
+
 const CODES: [u8; 256] = {
     let mut t = [4u8; 256];
     let mut i = 0;

@@ -62,14 +62,14 @@ pub fn lookup(blocks: &[u32], positions: &[u32], hash_bits: u32, hash: u32) -> [
         &blocks[(bucket / BUCKETS_PER_BLOCK) as usize * WORDS_PER_BLOCK..][..WORDS_PER_BLOCK];
     let within = bucket % BUCKETS_PER_BLOCK;
     let counts = u128::from(block[1]) | u128::from(block[2]) << 32 | u128::from(block[3]) << 64;
-    let (low, high) = (counts as u64, (counts >> 64) as u64);
-    if has_crowded(low) || has_crowded(high) {
+    let before = counts & !(u128::MAX << (8 * within));
+    let (low, high) = (before as u64, (before >> 64) as u64);
+    let pair = (counts >> (8 * within)) as u32 & 0xffff;
+    if has_crowded(low) || has_crowded(high) || has_crowded(u64::from(pair)) {
         return lookup_crowded(block, within, positions);
     }
-    let before = counts & !(u128::MAX << (8 * within));
-    let start = block[0] + sum_of_bytes(before as u64) + sum_of_bytes((before >> 64) as u64);
-    let pair = (counts >> (8 * within)) as u32;
-    let (first, second) = (pair & 0xff, pair >> 8 & 0xff);
+    let start = block[0] + sum_of_bytes(low) + sum_of_bytes(high);
+    let (first, second) = (pair & 0xff, pair >> 8);
     [
         Bucket {
             start,

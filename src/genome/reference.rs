@@ -7,7 +7,7 @@
 //! no seed is taken from them, and [`Reference::bases`] spells them as N.
 
 use super::file::{self, Residence, Section};
-use crate::domain::bases::{LETTERS, get_code};
+use crate::domain::bases::{SPELT, window};
 use crate::domain::{ContigId, GenomePos, Pos, Span};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -231,8 +231,11 @@ impl Reference {
     /// Spells `out.len()` bases from a packed position on; filled ones are N. Must stay in one island.
     pub fn spell(&self, from: GenomePos, out: &mut [u8]) {
         let end = from.0 + out.len() as u32;
-        for (i, b) in out.iter_mut().enumerate() {
-            *b = LETTERS[get_code(&self.packed, from.0 as usize + i) as usize];
+        for (i, letters) in out.chunks_mut(32).enumerate() {
+            let bases = window(&self.packed, from.0 as usize + 32 * i).to_le_bytes();
+            for (four, byte) in letters.chunks_mut(4).zip(bases) {
+                four.copy_from_slice(&SPELT[byte as usize][..four.len()]);
+            }
         }
         let first = self.meta.unknown.partition_point(|u| u.1 <= from.0);
         for &(a, b) in self.meta.unknown[first..].iter().take_while(|u| u.0 < end) {

@@ -5,7 +5,8 @@
 //! when enough seeds speak for it.
 //!
 //! 1. Seeds of few places only: the largest power of two `t` such that all seeds with at most `t`
-//!    places have [`MAX_HITS`] places or fewer together, and `t <= MAX_OCCURRENCES`.
+//!    places have [`MAX_HITS`] places or fewer together, and `t <= MAX_OCCURRENCES`. If those with at
+//!    most `t / 2` are [`ENOUGH_LISTS`] or more, [`FEW_HITS`] or fewer.
 //! 2. Groups: places in the order of (strand, diagonal, offset); a step of more than [`CLUSTER_GAP`]
 //!    between neighbours ends one. Places of one diagonal are a line. A group's best line is its
 //!    longest (the lowest of several). Each line of at least half that length heads a cluster, unless
@@ -30,6 +31,11 @@ use std::cmp::Reverse;
 
 /// Most places looked at for a read.
 pub const MAX_HITS: u32 = 512;
+/// Most places looked at for a read of which many lists are short.
+pub const FEW_HITS: u32 = 128;
+/// So many lists, counting strands, that a place which none of them shows is a poor one: about two
+/// thirds of a 150-base read's.
+pub const ENOUGH_LISTS: u32 = 20;
 /// Seeds with more places than this are not looked at; a power of two.
 pub const MAX_OCCURRENCES: u32 = 256;
 /// Widest step between neighbouring diagonals of a group, and from a line to one that continues it, bases.
@@ -234,6 +240,8 @@ pub(crate) fn on_gpu(
         ("K", K as i64),
         ("REVERSE", i64::from(REVERSE)),
         ("MAX_HITS", i64::from(MAX_HITS)),
+        ("FEW_HITS", i64::from(FEW_HITS)),
+        ("ENOUGH_LISTS", i64::from(ENOUGH_LISTS)),
         ("MAX_OCCURRENCES", i64::from(MAX_OCCURRENCES)),
         ("CLUSTER_GAP", i64::from(CLUSTER_GAP)),
     ];
@@ -340,16 +348,20 @@ fn template(
 pub(crate) fn longest_list(seeds: &[Seed]) -> (u32, Summary) {
     const CLASSES: usize = MAX_OCCURRENCES.trailing_zeros() as usize + 1;
     let mut totals = [0; CLASSES + 1]; // places in lists of up to 1, 2, 4 ...; the last: longer ones
+    let mut lists = [0u32; CLASSES + 1];
     for s in seeds {
         let class = (s.count - 1).checked_ilog2().map_or(0, |l| l as usize + 1);
-        totals[class.min(CLASSES)] += if class < CLASSES { s.count } else { 0 };
+        let class = class.min(CLASSES);
+        totals[class] += if class < CLASSES { s.count } else { 0 };
+        lists[class] += 1;
     }
-    let (mut limit, mut total) = (0, 0);
+    let (mut limit, mut total, mut seen) = (0, 0, 0);
     for (class, places) in totals[..CLASSES].iter().enumerate() {
         total += places;
-        if total > MAX_HITS {
+        if total > MAX_HITS || total > FEW_HITS && seen >= ENOUGH_LISTS {
             break;
         }
+        seen += lists[class];
         limit = 1 << class;
     }
     let skipped = seeds.iter().filter(|s| s.count > limit).count() as u32;

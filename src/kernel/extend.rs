@@ -25,14 +25,18 @@ use crate::domain::bases::{get_code, reverse_complement_packed, window};
 use crate::lanes;
 use bytemuck::{Pod, Zeroable};
 
-/// Diagonals in a band.
+/// Diagonals in the band of a candidate whose seeds lie on several.
 pub const BAND: usize = 64;
+/// Diagonals in the band of one whose seeds lie on one.
+const NARROW: usize = 32;
 /// Most runs of an alignment's CIGAR; a longer one is no alignment.
 pub const MAX_RUNS: usize = 24;
 /// Longest read that is aligned.
 pub const MAX_READ: usize = 1000;
 /// Less than any score: what cannot be reached.
 const NEVER: i16 = -16384;
+/// Longest gap that is looked for at the end of a read: as far as a narrow band reaches, nearly.
+const MAX_GAP: i32 = NARROW as i32 / 2 - 4;
 /// How far the band's middle may leave the main diagonal, so that the diagonal stays well inside.
 const MAX_SHIFT: i32 = BAND as i32 / 2 - 4;
 
@@ -234,7 +238,7 @@ fn pays(main: u32, shifted: u32, inserted: u32, cost: i32, s: &Scoring) -> bool 
 /// The gaps that the tail at the front or the back of a read may lie behind: shift of the tail's diagonal,
 /// bases of the read that the gap takes, cost.
 fn gaps(front: bool, s: &Scoring) -> impl Iterator<Item = (i32, u32, i32)> {
-    (1..=MAX_SHIFT).flat_map(move |gap| {
+    (1..=MAX_GAP).flat_map(move |gap| {
         let cost = s.gap_first + (gap - 1) * s.gap_next;
         let (deletion, insertion) = if front { (-gap, gap) } else { (gap, -gap) };
         [
@@ -351,11 +355,17 @@ fn selected(job: &Candidate, score: i32, suffices: bool, best: (i32, u32), s: &S
     !suffices && (score + s.reach >= best.0 || 2 * job.own_votes() >= best.1)
 }
 
+/// Diagonals in a job's band.
+fn band_width(job: &Candidate) -> usize {
+    if job.spread == 0 { NARROW } else { BAND }
+}
+
 /// First diagonal of a job's band.
 fn band_start(job: &Candidate) -> u32 {
     let (low, high) = ((job.spread & 0xffff) as i32, (job.spread >> 16) as i32);
     let shift = ((high - low) / 2).clamp(-MAX_SHIFT, MAX_SHIFT);
-    job.diagonal.wrapping_add_signed(shift - BAND as i32 / 2)
+    job.diagonal
+        .wrapping_add_signed(shift - band_width(job) as i32 / 2)
 }
 
 /// Where a cell's score comes from: bits 0–1 of its traceback code.
@@ -374,7 +384,13 @@ const INSERTION_OPENS: u8 = 8;
 /// over a deletion over an insertion (so that gaps lie leftmost); starting afresh over going on
 /// from a score of 0; opening a gap over lengthening one; the end of the read over an earlier end,
 /// then the earlier row, then the lower diagonal. What scores 0 or less is no alignment, whatever it reaches.
-fn align_plain(genome: &[u32], codes: &[u8], first: u32, s: &Scoring) -> (Extension, Vec<u32>) {
+fn align_plain(
+    genome: &[u32],
+    codes: &[u8],
+    job: &Candidate,
+    s: &Scoring,
+) -> (Extension, Vec<u32>) {
+    let (first, band) = (band_start(job), band_width(job));
     let (gap_first, gap_next) = (s.gap_first, s.gap_next);
     let never = i32::from(NEVER);
     let mut trace = vec![[0u8; BAND]; codes.len()];
@@ -386,7 +402,7 @@ fn align_plain(genome: &[u32], codes: &[u8], first: u32, s: &Scoring) -> (Extens
         let last = i + 1 == codes.len();
         let mut row_best = (never, 0);
         let mut row = [never; BAND];
-        for k in 0..BAND {
+        for k in 0..band {
             let equal = c == get_code(genome, first as usize + i + k);
             let score = if equal {
                 s.matched
@@ -401,7 +417,7 @@ fn align_plain(genome: &[u32], codes: &[u8], first: u32, s: &Scoring) -> (Extens
             let (open, longer) = (left - gap_first, deleted - gap_next);
             deleted = open.max(longer);
             let deletion_opens = open >= longer;
-            let above_right = if k + 1 < BAND { above[k + 1] } else { never };
+            let above_right = if k + 1 < band { above[k + 1] } else { never };
             let (open, longer) = (above_right - gap_first, inserted[k + 1] - gap_next);
             inserted[k] = open.max(longer);
             let insertion_opens = open >= longer;
@@ -509,7 +525,7 @@ pub fn plain(genome: &[u32], reads: Reads, jobs: &[Candidate], s: &Scoring, out:
     for (job, &(stretch, suffices)) in jobs.iter().zip(&ungapped) {
         if selected(job, stretch.0, suffices, (best_score, best_votes), s) {
             aligned_codes(reads, job, &mut codes);
-            let (mut extension, path) = align_plain(genome, &codes, band_start(job), s);
+            let (mut extension, path) = align_plain(genome, &codes, job, s);
             extension.slot = (runs.len() / MAX_RUNS) as u32;
             out.push(extension);
             runs.extend(&path);
@@ -539,6 +555,8 @@ pub struct Scratch {
     reversed: u32,
     verdicts: Vec<bool>,
     chosen: Vec<u32>,
+    /// Their ranks, those that can go side by side together.
+    order: Vec<u32>,
     codes: Vec<u8>,
     lanes: Lanes,
 }
@@ -583,35 +601,36 @@ pub fn on_cpu(
     runs.resize(scratch.chosen.len() * MAX_RUNS, 0);
     let Scratch {
         chosen,
+        order,
         codes,
         lanes,
         ..
     } = scratch;
-    let bytes = lane_count();
-    let is_long =
-        |j: &u32| reads.spans[jobs[*j as usize].read as usize].len as usize > LONGEST_IN_BYTES;
-    let mut slot = 0;
-    while slot < chosen.len() {
-        let group = &chosen[slot..(slot + bytes).min(chosen.len())];
-        let group = if group.iter().any(is_long) {
-            lanes.width = bytes / 2;
-            &group[..group.len().min(lanes.width)]
-        } else {
-            lanes.width = bytes;
-            group
-        };
-        lanes.load(genome, reads, jobs, group, codes);
-        if lanes.width == bytes {
-            fill_bytes(lanes, s);
-        } else {
-            fill_words(lanes, s);
-        }
-        for (lane, &j) in group.iter().enumerate() {
-            let (mut extension, path) = lanes.result(lane);
-            extension.slot = slot as u32;
-            out[j as usize] = extension;
-            runs[slot * MAX_RUNS..][..path.len()].copy_from_slice(&path);
-            slot += 1;
+    let job_of = |slot: &u32| &jobs[chosen[*slot as usize] as usize];
+    let class = |slot: &u32| {
+        let job = job_of(slot);
+        let long = reads.spans[job.read as usize].len as usize > LONGEST_IN_BYTES;
+        (long, band_width(job))
+    };
+    order.clear();
+    order.extend(0..chosen.len() as u32);
+    order.sort_by_key(class);
+    for alike in order.chunk_by(|a, b| class(a) == class(b)) {
+        let long = class(&alike[0]).0;
+        lanes.width = lane_count() / if long { 2 } else { 1 };
+        for group in alike.chunks(lanes.width) {
+            lanes.load(genome, reads, group.iter().map(job_of), codes);
+            if long {
+                fill_words(lanes, s);
+            } else {
+                fill_bytes(lanes, s);
+            }
+            for (lane, &slot) in group.iter().enumerate() {
+                let (mut extension, path) = lanes.result(lane);
+                extension.slot = slot;
+                out[chosen[slot as usize] as usize] = extension;
+                runs[slot as usize * MAX_RUNS..][..path.len()].copy_from_slice(&path);
+            }
         }
     }
 }
@@ -670,6 +689,7 @@ const fn shader(name: &'static str) -> Shader {
         tables: &[("genome", "u32")],
         lengths: &[
             ("BAND", BAND as u32),
+            ("NARROW", NARROW as u32),
             ("BAND_AND_ONE", BAND as u32 + 1),
             ("BAND_WORDS", BAND as u32 / 16),
             ("MAX_RUNS", MAX_RUNS as u32),
@@ -696,6 +716,7 @@ pub(crate) fn on_gpu(
         ("REACH", i64::from(s.reach)),
         ("NEVER", i64::from(NEVER)),
         ("MAX_SHIFT", i64::from(MAX_SHIFT)),
+        ("MAX_GAP", i64::from(MAX_GAP)),
         ("TAIL", TAIL as i64),
         ("LEAST_TAILED", i64::from(LEAST_TAILED)),
     ];
@@ -777,6 +798,8 @@ const LONGEST_IN_BYTES: usize = 240;
 #[derive(Debug, Default)]
 struct Lanes {
     width: usize,
+    /// Diagonals of the bands.
+    band: usize,
     first: Vec<u32>,
     lengths: Vec<u16>,
     longest: usize,
@@ -790,25 +813,24 @@ struct Lanes {
 }
 
 impl Lanes {
-    fn load(
+    fn load<'j>(
         &mut self,
         genome: &[u32],
         reads: Reads,
-        jobs: &[Candidate],
-        group: &[u32],
+        jobs: impl Iterator<Item = &'j Candidate> + Clone,
         codes: &mut Vec<u8>,
     ) {
         let width = self.width;
-        let length = |j: &u32| reads.spans[jobs[*j as usize].read as usize].len as usize;
-        self.longest = group.iter().map(length).max().unwrap_or(0);
+        let length = |j: &Candidate| reads.spans[j.read as usize].len as usize;
+        self.longest = jobs.clone().map(length).max().unwrap_or(0);
+        self.band = jobs.clone().map(band_width).max().unwrap_or(BAND);
         self.first.clear();
         self.lengths.clear();
         self.lengths.resize(width, 0);
         self.read.clear();
         self.read.resize(self.longest * width, 4);
-        self.genome.resize((self.longest + BAND) * width, 0);
-        for (lane, &j) in group.iter().enumerate() {
-            let job = &jobs[j as usize];
+        self.genome.resize((self.longest + self.band) * width, 0);
+        for (lane, job) in jobs.enumerate() {
             aligned_codes(reads, job, codes);
             self.lengths[lane] = codes.len() as u16;
             for (row, &c) in self.read.chunks_exact_mut(width).zip(codes.iter()) {
@@ -824,7 +846,7 @@ impl Lanes {
                 }
             }
         }
-        self.trace.resize(self.longest * BAND * width, 0);
+        self.trace.resize(self.longest * self.band * width, 0);
         for best in &mut self.best {
             best.clear();
             best.resize(width, 0);
@@ -833,7 +855,7 @@ impl Lanes {
 
     fn result(&self, lane: usize) -> (Extension, Vec<u32>) {
         let [score, i, k] = [0, 1, 2].map(|b| self.best[b][lane]);
-        let code = |i: usize, k: usize| self.trace[(i * BAND + k) * self.width + lane];
+        let code = |i: usize, k: usize| self.trace[(i * self.band + k) * self.width + lane];
         trace_back(
             (i32::from(score), i as usize, k as usize),
             self.first[lane],
@@ -906,7 +928,7 @@ fn fill<T: Score, const N: usize>(lanes: &mut Lanes, s: &Scoring) {
     );
     let traces = lanes.trace.as_chunks_mut::<N>().0;
     let lengths = &lanes.lengths.as_chunks::<N>().0[0];
-    let zero = T::default();
+    let (zero, band) = (T::default(), lanes.band);
     let mut above = [[zero; N]; BAND + 1];
     let mut inserted = [[zero; N]; BAND + 1];
     let mut best = [[0u16; N]; 3];
@@ -923,9 +945,9 @@ fn fill<T: Score, const N: usize>(lanes: &mut Lanes, s: &Scoring) {
         } else {
             (zero, zero)
         };
-        let genome = &genome[i..i + BAND];
-        let trace = &mut traces[i * BAND..(i + 1) * BAND];
-        for k in 0..BAND {
+        let genome = &genome[i..i + band];
+        let trace = &mut traces[i * band..(i + 1) * band];
+        for k in 0..band {
             let (g, t) = (&genome[k], &mut trace[k]);
             for l in 0..N {
                 let up = above[k][l];
