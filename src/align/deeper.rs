@@ -10,7 +10,7 @@
 //! with a place of the mate before others, become jobs of the extend kernel. A read that a sure mate
 //! holds in its place is left there.
 
-use super::hit::Hits;
+use super::hit::{Hit, Hits};
 use super::insert::InsertSize;
 use super::neighbours::{self, Neighbour, neighbours};
 use super::rescue::distance;
@@ -18,7 +18,7 @@ use crate::batch::PackedReads;
 use crate::device::lanes::prefetch;
 use crate::domain::bases::{get_code, reverse_complement_packed, window};
 use crate::genome::Reference;
-use crate::genome::index::{BUCKETS_PER_BLOCK, Bucket, WORDS_PER_BLOCK, lookup};
+use crate::genome::index::{Bucket, block_of, lookup};
 use crate::genome::syncmer::{K, hash_kmer};
 use crate::kernel::candidate::{Candidate, MAX_CANDIDATES, Summary, longest_list};
 use crate::kernel::extend::Scoring;
@@ -32,11 +32,16 @@ const LOSS: i32 = 5;
 const FARTHEST: u32 = 32;
 /// Most places compared with a read.
 const MOST_PLACES: u32 = 2048;
+/// The same of a read that no mate can place.
+const MOST_PLACES_ALONE: u32 = 4096;
 /// Longest list of a changed seed's places.
 const MOST_NEIGHBOURS: u32 = 64;
 /// Reads with more disjoint k-mers than this are not looked up with changed bases: a place that lacks
 /// them all has as many errors.
 const MOST_DISJOINT: i32 = 3;
+/// A read without a mate has no other evidence: it is looked at until a place not seen scores this
+/// much less than the best, two mismatches, so that its quality need not be as low as a guess.
+const MARGIN: i32 = 10;
 /// A mate whose second place scores this much less is sure; bwa's penalty for an unpaired read.
 const SURE: i32 = 17;
 
@@ -67,6 +72,16 @@ struct Place {
     mate: i32,
 }
 
+/// A k-mer of the read as aligned: packed, where it begins, on which strand.
+type AlignedKmer = (u64, u32, bool);
+
+/// A place yet to be compared with the read, and the k-mer that led to it.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    at: u32,
+    seed: AlignedKmer,
+}
+
 /// What is known of a read of the template at hand.
 #[derive(Debug, Default)]
 struct Side {
@@ -84,6 +99,8 @@ pub struct Scratch {
     seeds: Vec<Seed>,
     neighbours: Vec<Neighbour>,
     neighbourhood: neighbours::Scratch,
+    around: Vec<(Bucket, AlignedKmer)>,
+    pending: Vec<Pending>,
     /// Where the mate may lie: strand, diagonal, score.
     mates: Vec<(bool, u32, i32)>,
 }
@@ -203,7 +220,20 @@ impl Deeper<'_> {
             }
         }
         let bound = perfect - LOSS * disjoint(kmers);
-        (bound >= best).then_some(bound)
+        self.in_doubt(bound, &hits.of_read[r], best, perfect, summary)
+            .then_some(bound)
+    }
+
+    /// Is a place that scores `bound` of interest to a read with these hits, or found places up to `best`?
+    fn in_doubt(&self, bound: i32, own: &[Hit], best: i32, perfect: i32, summary: Summary) -> bool {
+        let second = own.get(1).map_or(0, |h| h.ranked);
+        if self.insert.is_some() {
+            return bound >= best;
+        }
+        // Of two places that hold all of the read none is right or wrong.
+        second < perfect
+            && (bound >= best
+                || summary.skipped > 0 && bound + LOSS > second && bound + MARGIN >= best)
     }
 
     /// Does a sure mate hold one of the read's hits, such that a place of score `bound` elsewhere is no better?
@@ -239,9 +269,7 @@ impl Deeper<'_> {
         let blocks = self.reference.seed_blocks();
         let hash_bits = self.reference.parameters().hash_bits;
         for s in &sampled.found {
-            let bucket = (s.hash >> (32 - hash_bits)) * 2;
-            let block = (bucket / BUCKETS_PER_BLOCK) as usize * WORDS_PER_BLOCK;
-            prefetch(blocks, block);
+            prefetch(blocks, block_of(hash_bits, s.hash));
         }
         kmers.clear();
         seeds.clear();
@@ -280,18 +308,24 @@ impl Deeper<'_> {
     /// Fills a read's places.
     fn look(&self, r: usize, e: usize, hits: &Hits, summary: &mut Summary, scratch: &mut Scratch) {
         let (length, perfect) = (self.length(r), self.perfect(r));
+        let Scratch { sides, pending, .. } = scratch;
         let Side {
             kmers,
             strands,
             places,
-        } = &mut scratch.sides[e];
+        } = &mut sides[e];
         self.orient(r, strands);
         let mut best = Self::best(hits, r);
-        let mut room = MOST_PLACES;
+        let mut room = if self.insert.is_some() {
+            MOST_PLACES
+        } else {
+            MOST_PLACES_ALONE
+        };
         let mut order: Vec<usize> = (0..kmers.len()).filter(|&k| !kmers[k].looked).collect();
         order.sort_by_key(|&k| (kmers[k].places(), k));
         for k in order {
-            if perfect - LOSS * disjoint(kmers) < best || room == 0 {
+            let bound = perfect - LOSS * disjoint(kmers);
+            if !self.in_doubt(bound, &hits.of_read[r], best, perfect, *summary) || room == 0 {
                 break;
             }
             let all = kmers[k].places();
@@ -300,11 +334,17 @@ impl Deeper<'_> {
             }
             // Of too many, some from all over.
             let step = all.div_ceil(room).max(1);
+            pending.clear();
             for (reverse, bucket) in [false, true].into_iter().zip(kmers[k].buckets) {
                 let offset = aligned_offset(kmers[k].offset, length, reverse);
                 let kmer = window(&strands[usize::from(reverse)].0, offset as usize);
-                self.compare(r, bucket, step, (kmer, offset, reverse), strands, places);
+                let seed = (kmer, offset, reverse);
+                let list = self.list(bucket).iter().step_by(step as usize);
+                pending.extend(list.map(|&at| Pending { at, seed }));
             }
+            let strands = strands.each_ref().map(|s| (&s.0[..], &s.1[..]));
+            let genome = self.reference.packed();
+            compare(genome, strands, length, pending, self.scoring, places);
             best = places.iter().map(|p| p.score).fold(best, i32::max);
             room = room.saturating_sub(all);
             kmers[k].looked = step == 1;
@@ -327,6 +367,8 @@ impl Deeper<'_> {
             sides,
             neighbours: found,
             neighbourhood,
+            around,
+            pending,
             ..
         } = scratch;
         let Side {
@@ -340,21 +382,36 @@ impl Deeper<'_> {
             neighbourhood,
             found,
         );
-        for n in found {
+        // Buckets, then places, then the genome: each on its way while others are looked at.
+        let blocks = self.reference.seed_blocks();
+        let hash_bits = self.reference.parameters().hash_bits;
+        for n in found.iter() {
+            prefetch(blocks, block_of(hash_bits, n.seed.hash));
+        }
+        around.clear();
+        for n in found.iter() {
             let buckets = self.buckets(n.seed.hash, n.seed.flipped);
             for (reverse, bucket) in [false, true].into_iter().zip(buckets) {
-                if bucket.count > MOST_NEIGHBOURS {
+                if bucket.count == 0 || bucket.count > MOST_NEIGHBOURS {
                     continue;
                 }
+                prefetch(self.reference.seed_positions(), bucket.start as usize);
                 let offset = aligned_offset(n.seed.offset, length, reverse);
                 let kmer = if reverse {
                     n.reverse(reverse_codes, length as usize)
                 } else {
                     n.forward(codes)
                 };
-                self.compare(r, bucket, 1, (kmer, offset, reverse), strands, places);
+                around.push((bucket, (kmer, offset, reverse)));
             }
         }
+        pending.clear();
+        for &(bucket, seed) in around.iter() {
+            pending.extend(self.list(bucket).iter().map(|&at| Pending { at, seed }));
+        }
+        let strands = strands.each_ref().map(|s| (&s.0[..], &s.1[..]));
+        let genome = self.reference.packed();
+        compare(genome, strands, length, pending, self.scoring, places);
     }
 
     /// The read as on either strand.
@@ -377,26 +434,9 @@ impl Deeper<'_> {
         }
     }
 
-    /// Compares the read with the places of a list, of every `step`th, at which its k-mer truly stands.
-    fn compare(
-        &self,
-        r: usize,
-        list: Bucket,
-        step: u32,
-        (kmer, offset, reverse): (u64, u32, bool),
-        strands: &[(Vec<u32>, Vec<u32>); 2],
-        places: &mut Vec<Place>,
-    ) {
-        let list = &self.reference.seed_positions()[list.start as usize..][..list.count as usize];
-        let (codes, mask) = &strands[usize::from(reverse)];
-        compare_list(
-            self.reference.packed(),
-            (codes, mask, self.length(r)),
-            (list, step as usize),
-            (kmer, offset, reverse),
-            self.scoring,
-            places,
-        );
+    /// The places of a bucket.
+    fn list(&self, bucket: Bucket) -> &[u32] {
+        &self.reference.seed_positions()[bucket.start as usize..][..bucket.count as usize]
     }
 
     /// Gives each place of a read what its mate adds: the mate's best score at a distance that makes a
@@ -442,7 +482,7 @@ impl Deeper<'_> {
         }
     }
 
-    /// The best places as jobs, but those that are candidates already.
+    /// The best places as jobs, but those that are candidates already, by no fewer seeds.
     fn choose(&self, r: usize, side: &mut Side, first: &[Candidate], out: &mut Vec<Candidate>) {
         let Side {
             kmers,
@@ -453,6 +493,8 @@ impl Deeper<'_> {
             return;
         }
         let salt = strands[0].0[0];
+        let most = places.iter().map(|p| p.score + p.mate).max().unwrap_or(0);
+        places.retain(|p| p.score + p.mate + self.scoring.reach >= most);
         places.sort_unstable_by_key(|p| {
             u64::from(p.reverse) << 63 | u64::from(p.diagonal) << 16 | u64::from(p.offset)
         });
@@ -469,21 +511,24 @@ impl Deeper<'_> {
         places.sort_unstable_by_key(rank);
         let genome = self.reference.packed();
         for p in places.iter() {
-            let known = |c: &&Candidate| c.diagonal == p.diagonal && c.is_reverse() == p.reverse;
-            if first.iter().any(|c| known(&c)) {
-                continue;
-            }
             let codes = &strands[usize::from(p.reverse)].0;
             let votes = kmers.iter().filter(|k| {
                 let at = aligned_offset(k.offset, self.length(r), p.reverse);
                 let there = window(genome, (p.diagonal + at) as usize);
                 k.looked && (there ^ window(codes, at as usize)) << (64 - 2 * K) == 0
             });
+            // A changed seed led to it if none of the read's own did.
+            let votes = votes.count().max(1) as u32;
+            let is_known = |c: &Candidate| {
+                (c.diagonal, c.is_reverse()) == (p.diagonal, p.reverse) && c.own_votes() >= votes
+            };
+            if first.iter().any(is_known) {
+                continue;
+            }
             out.push(Candidate {
                 read: r as u32,
                 diagonal: p.diagonal,
-                // A changed seed led to it if none of the read's own did.
-                votes: votes.count().max(1) as u32 | if p.reverse { REVERSE } else { 0 },
+                votes: votes | if p.reverse { REVERSE } else { 0 },
                 seeded: p.offset | (p.offset + K as u32) << 16,
                 spread: 0,
             });
@@ -492,27 +537,27 @@ impl Deeper<'_> {
 }
 
 lanes! {
-    /// Compares a read (codes, unknown bases, length; as aligned) with every `step`th place of a list
-    /// at which its k-mer truly stands.
-    fn compare_list<N = [1, 1, 1]>(
+    /// Compares a read, as on either strand, with the places at which its k-mer truly stands.
+    fn compare<N = [1, 1, 1]>(
         genome: &[u32],
-        read: (&[u32], &[u32], u32),
-        every: (&[u32], usize),
-        seed: (u64, u32, bool),
+        strands: [(&[u32], &[u32]); 2],
+        length: u32,
+        pending: &[Pending],
         s: &Scoring,
         places: &mut Vec<Place>,
     ) {
-        const AHEAD: usize = 8;
-        let ((list, step), (kmer, offset, reverse)) = (every, seed);
-        for (i, &at) in list.iter().enumerate().step_by(step) {
-            if let Some(&next) = list.get(i + AHEAD * step) {
-                prefetch(genome, next as usize / 16);
+        const AHEAD: usize = 16;
+        for (i, p) in pending.iter().enumerate() {
+            if let Some(next) = pending.get(i + AHEAD) {
+                prefetch(genome, next.at as usize / 16);
             }
-            if (window(genome, at as usize) ^ kmer) << (64 - 2 * K) != 0 {
+            let (kmer, offset, reverse) = p.seed;
+            if (window(genome, p.at as usize) ^ kmer) << (64 - 2 * K) != 0 {
                 continue;
             }
-            let diagonal = at - offset;
-            let score = rough_score(genome, read, diagonal, s);
+            let diagonal = p.at - offset;
+            let (codes, mask) = strands[usize::from(reverse)];
+            let score = rough_score(genome, (codes, mask, length), diagonal, s);
             places.push(Place {
                 score,
                 diagonal,

@@ -54,12 +54,18 @@ impl Reference {
     }
 }
 
+/// First word of the block that holds a hash's buckets.
+#[inline]
+pub fn block_of(hash_bits: u32, hash: u32) -> usize {
+    let bucket = (hash >> (32 - hash_bits)) * 2;
+    (bucket / BUCKETS_PER_BLOCK) as usize * WORDS_PER_BLOCK
+}
+
 /// The two buckets (canonical as spelt, and flipped) of a hash.
 #[inline]
 pub fn lookup(blocks: &[u32], positions: &[u32], hash_bits: u32, hash: u32) -> [Bucket; 2] {
     let bucket = (hash >> (32 - hash_bits)) * 2;
-    let block =
-        &blocks[(bucket / BUCKETS_PER_BLOCK) as usize * WORDS_PER_BLOCK..][..WORDS_PER_BLOCK];
+    let block = &blocks[block_of(hash_bits, hash)..][..WORDS_PER_BLOCK];
     let within = bucket % BUCKETS_PER_BLOCK;
     let counts = u128::from(block[1]) | u128::from(block[2]) << 32 | u128::from(block[3]) << 64;
     let before = counts & !(u128::MAX << (8 * within));

@@ -147,10 +147,7 @@ pub fn on_cpu(
         sample(reads, r, scratch);
         scratch.found_ends.push(scratch.found.len() as u32);
     }
-    let block_of = |hash: u32| {
-        let bucket = (hash >> (32 - table.hash_bits)) * 2;
-        (bucket / index::BUCKETS_PER_BLOCK) as usize * index::WORDS_PER_BLOCK
-    };
+    let block_of = |hash: u32| index::block_of(table.hash_bits, hash);
     for s in scratch.found.iter().take(AHEAD) {
         prefetch(table.blocks, block_of(s.hash));
     }
