@@ -4,7 +4,7 @@ override K: u32;
 override REVERSE: u32;
 override MAX_HITS: u32;
 override FEW_HITS: u32;
-override ENOUGH_LISTS: u32;
+override MANY_OF_FOUR: u32;
 override MAX_OCCURRENCES: u32;
 override CLUSTER_GAP: u32;
 
@@ -42,7 +42,7 @@ fn longest_list(first: u32, end: u32) -> u32 {
         lists += 1u;
       }
     }
-    if total > MAX_HITS || (total > FEW_HITS && shorter >= ENOUGH_LISTS) { break; }
+    if total > MAX_HITS || (total > FEW_HITS && 4u * shorter >= MANY_OF_FOUR * (end - first)) { break; }
     limit = step;
     shorter = lists;
   }

@@ -6,7 +6,7 @@
 //!
 //! 1. Seeds of few places only: the largest power of two `t` such that all seeds with at most `t`
 //!    places have [`MAX_HITS`] places or fewer together, and `t <= MAX_OCCURRENCES`. If those with at
-//!    most `t / 2` are [`ENOUGH_LISTS`] or more, [`FEW_HITS`] or fewer.
+//!    most `t / 2` are [`MANY_OF_FOUR`] in four, [`FEW_HITS`] or fewer.
 //! 2. Groups: places in the order of (strand, diagonal, offset); a step of more than [`CLUSTER_GAP`]
 //!    between neighbours ends one. Places of one diagonal are a line. A group's best line is its
 //!    longest (the lowest of several). Each line of at least half that length heads a cluster, unless
@@ -33,9 +33,9 @@ use std::cmp::Reverse;
 pub const MAX_HITS: u32 = 512;
 /// Most places looked at for a read of which many lists are short.
 pub const FEW_HITS: u32 = 128;
-/// So many lists, counting strands, that a place which none of them shows is a poor one: about two
-/// thirds of a 150-base read's.
-pub const ENOUGH_LISTS: u32 = 20;
+/// In how many of four lists of a read, then. About one list in four is a chance match, always short;
+/// were fewer enough, a read of copies that stand more often than `t` would be placed by those alone.
+pub const MANY_OF_FOUR: u32 = 3;
 /// Seeds with more places than this are not looked at; a power of two.
 pub const MAX_OCCURRENCES: u32 = 256;
 /// Widest step between neighbouring diagonals of a group, and from a line to one that continues it, bases.
@@ -241,7 +241,7 @@ pub(crate) fn on_gpu(
         ("REVERSE", i64::from(REVERSE)),
         ("MAX_HITS", i64::from(MAX_HITS)),
         ("FEW_HITS", i64::from(FEW_HITS)),
-        ("ENOUGH_LISTS", i64::from(ENOUGH_LISTS)),
+        ("MANY_OF_FOUR", i64::from(MANY_OF_FOUR)),
         ("MAX_OCCURRENCES", i64::from(MAX_OCCURRENCES)),
         ("CLUSTER_GAP", i64::from(CLUSTER_GAP)),
     ];
@@ -358,7 +358,7 @@ pub(crate) fn longest_list(seeds: &[Seed]) -> (u32, Summary) {
     let (mut limit, mut total, mut seen) = (0, 0, 0);
     for (class, places) in totals[..CLASSES].iter().enumerate() {
         total += places;
-        if total > MAX_HITS || total > FEW_HITS && seen >= ENOUGH_LISTS {
+        if total > MAX_HITS || total > FEW_HITS && 4 * seen >= MANY_OF_FOUR * seeds.len() as u32 {
             break;
         }
         seen += lists[class];
