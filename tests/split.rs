@@ -108,6 +108,28 @@ fn the_parts_of_a_split_read_name_each_other() {
 }
 
 #[test]
+fn the_copies_of_a_tandem_duplication_are_found_where_both_begin_or_end_at_one_place() {
+    let genome = genome();
+    // A unit whose neighbours differ from its ends, so that the parts end where they were cut.
+    let cut = |&a: &usize| genome[a - 1] != genome[a + 78] && genome[a + 79] != genome[a];
+    let a = (2000..3000).find(cut).unwrap();
+    // It is as long as the read's first part, or as its last: one reference start, one end.
+    let first = [&genome[a..a + 79], &genome[a..a + 71]].concat();
+    let last = [&genome[a + 8..a + 79], &genome[a..a + 79]].concat();
+    let records = align(&[first, last], &[]);
+    let expected = [
+        [(a + 1, "79M71S"), (a + 1, "79H71M")],
+        [(a + 1, "71S79M"), (a + 9, "71M79H")],
+    ];
+    for (of_read, parts) in records.iter().zip(expected) {
+        let part = |r: &Vec<String>| (r[3].parse().unwrap(), r[5].clone());
+        let found: Vec<(usize, String)> = of_read.iter().map(part).collect();
+        assert_eq!(found, parts.map(|(at, cigar)| (at, cigar.to_string())));
+        assert!(of_read.iter().all(|r| tag(r, "SA:Z:").is_some()));
+    }
+}
+
+#[test]
 fn soft_clipped_supplementary_records_hold_the_whole_read() {
     let records = &align(&[junction()], &["-Y"])[0];
     assert_eq!(records.len(), 2);

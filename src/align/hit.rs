@@ -278,14 +278,19 @@ impl Hits {
     }
 }
 
-/// Puts a hit among a read's hits, best first, unless one of the same strand that begins or ends
-/// where it does is as good; such ones that are worse leave. `salt`: the read's first 16 bases.
+/// Puts a hit among a read's hits, best first, unless one of the same bases and strand that begins or
+/// ends where it does is as good; such ones that are worse leave. `salt`: the read's first 16 bases.
 pub(super) fn insert(hits: &mut Vec<Hit>, hit: Hit, salt: u32) {
+    // The two copies of a tandem duplication may begin or end at one place of the genome too.
+    let of_same_bases = |h: &Hit| {
+        let shared = h.read_end.min(hit.read_end);
+        let shared = shared.saturating_sub(h.read_start.max(hit.read_start));
+        2 * shared >= (h.read_end - h.read_start).min(hit.read_end - hit.read_start)
+    };
     let same = |h: &Hit| {
         h.reverse == hit.reverse
             && (h.unclipped_start() == hit.unclipped_start()
-                || h.start == hit.start
-                || h.end == hit.end)
+                || (h.start == hit.start || h.end == hit.end) && of_same_bases(h))
     };
     let better = |h: &Hit| (Reverse(h.ranked), h.start, h.reverse);
     if let Some(h) = hits
