@@ -3,67 +3,24 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod reads;
 
 use common::Random;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use reads::{LENGTH, PAIRS, SEED, pairs};
 use std::hint::black_box;
-use std::io::Write;
 use theralign::backend::{Backend, Cpu, DeviceIndex, DeviceReads, Kernels};
-use theralign::batch::{PackedReads, ReadBatch};
-use theralign::domain::reverse_complement;
-use theralign::genome::{BuildOptions, Reference, build};
+use theralign::batch::PackedReads;
 use theralign::kernel::candidate::PairWindow;
 use theralign::kernel::extend::Scoring;
 use theralign::kernel::pairhmm::{self, GAP_OPEN, pack, pack_words};
 use theralign::kernel::pileup::{Segment, Settings};
 
-const SEED: u64 = 1;
-const GENOME: usize = 2_000_000;
-const PAIRS: usize = 2048;
-const LENGTH: usize = 150;
 const WINDOW: PairWindow = PairWindow {
     paired: 1,
     longest: 800,
 };
-
-/// A random genome, and pairs of it with 0.7 % substitutions and an indel in one read of twenty.
-fn reads() -> (Reference, PackedReads) {
-    let mut random = Random(SEED);
-    let genome = random.bases(GENOME, false);
-    let mut fasta = tempfile::NamedTempFile::new().unwrap();
-    writeln!(fasta, ">g").unwrap();
-    fasta.write_all(&genome).unwrap();
-    let reference = build(fasta.path(), BuildOptions::default()).unwrap();
-    let mut batch = ReadBatch {
-        paired: true,
-        ..ReadBatch::default()
-    };
-    for t in 0..PAIRS {
-        let insert = 300 + random.below(200) as usize;
-        let at = random.below((GENOME - insert) as u32) as usize;
-        let fragment = &genome[at..at + insert];
-        for mut mate in [fragment.to_vec(), reverse_complement(fragment)] {
-            if random.one_in(20) {
-                mate.remove(LENGTH / 3);
-            }
-            mate.truncate(LENGTH);
-            for base in &mut mate {
-                if random.one_in(150) {
-                    *base = b"ACGT"[random.below(4) as usize];
-                }
-            }
-            batch.bases.extend(&mate);
-            batch.quals.resize(batch.bases.len(), 30);
-            batch.read_ends.push(batch.bases.len() as u32);
-        }
-        batch.names.extend(format!("r{t}").bytes());
-        batch.name_ends.push(batch.names.len() as u32);
-    }
-    let mut packed = PackedReads::default();
-    packed.fill(&batch);
-    (reference, packed)
-}
 
 /// Times `work` on a backend, after comparing what it gives with `expected`.
 fn time<B: Kernels, T: PartialEq>(
@@ -99,7 +56,9 @@ macro_rules! on_both {
 }
 
 fn aligning(c: &mut Criterion) {
-    let (reference, packed) = reads();
+    let (reference, batch) = pairs();
+    let mut packed = PackedReads::default();
+    packed.fill(&batch);
     let bases = 2 * PAIRS * LENGTH;
     on_both!(
         c,

@@ -292,11 +292,12 @@ fn sample_read(reads: Reads, r: usize, scratch: &mut Scratch) {
     let starts = length - K + 1;
     let ends = smers[..starts].iter().zip(&smers[WINDOW - 1..][..starts]);
     let hits = ends.zip(&least[..starts]);
-    let hits = hits.map(|((first, last), least)| (first == least) | (last == least));
+    let hits =
+        hits.map(|((first, last), least)| u64::from(first == least) | u64::from(last == least));
     // A branch would be guessed wrong for every other one: 64 verdicts at a time, then those that hold.
     let (mut verdicts, mut from) = (0u64, 0);
     for (i, hit) in hits.enumerate() {
-        verdicts |= u64::from(hit) << (i % 64);
+        verdicts |= hit << (i % 64);
         if i % 64 < 63 && i + 1 < starts {
             continue;
         }
