@@ -5,6 +5,7 @@ override S: u32;
 override HASH_BITS: u32;
 override BUCKETS_PER_BLOCK: u32;
 override CROWDED: u32;
+override SPARSE: u32;
 override MAX_RANK: u32;
 override REVERSE: u32;
 
@@ -64,6 +65,7 @@ struct Sampler {
   mask: u32,
   known: u32,
   rank: u32,          // of the next one
+  next: u32,          // where it begins at least
   smer: vec2<u32>,    // forward, reverse complement
   forward: vec2<u32>, // upper, lower 16 bases
   reverse: vec2<u32>,
@@ -102,6 +104,7 @@ fn next(s: ptr<function, Sampler>) -> Syncmer {
     let last = hash_smer(min((*s).smer.x, (*s).smer.y));
     (*s).ring[i % RING] = last;
     if (*s).known < K { continue; }
+    if i + 1u - K < (*s).next { continue; }
     let first = (*s).ring[(i + 1u - window) % RING];
     var least = last;
     for (var j = 1u; j < window; j += 1u) {
@@ -112,6 +115,7 @@ fn next(s: ptr<function, Sampler>) -> Syncmer {
     let reverse = (*s).reverse;
     let flipped = reverse.x < forward.x || (reverse.x == forward.x && reverse.y < forward.y);
     let canonical = select(forward, reverse, flipped);
+    (*s).next = i + 1u - K + (*s).span.len / SPARSE;
     return Syncmer(true, i + 1u - K, hash_kmer(canonical.x, canonical.y), u32(flipped));
   }
   return Syncmer(false, 0u, 0u, 0u);

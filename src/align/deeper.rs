@@ -22,14 +22,14 @@ use crate::genome::index::{Bucket, block_of, lookup};
 use crate::genome::syncmer::{K, hash_kmer};
 use crate::kernel::candidate::{Candidate, MAX_CANDIDATES, Summary, longest_list};
 use crate::kernel::extend::Scoring;
-use crate::kernel::seed::{self, REVERSE, Reads, Seed};
+use crate::kernel::seed::{self, REVERSE, Reads, Seed, spacing};
 use crate::lanes;
 use std::cmp::Reverse;
 
 /// Least that an error in a k-mer costs: a match that becomes a mismatch.
 const LOSS: i32 = 5;
-/// Most bases from the start of a seed to the end of the next that does not overlap it.
-const FARTHEST: u32 = 32;
+/// Most bases from the start of a sampled k-mer to that of the next that does not overlap it.
+const FARTHEST: u32 = 31;
 /// Most places compared with a read.
 const MOST_PLACES: u32 = 2048;
 /// The same of a read that no mate can place.
@@ -141,10 +141,23 @@ impl Deeper<'_> {
         let mut out = Vec::new();
         for t in 0..reads / ends {
             let read = |e: usize| ends * t + e;
+            // What a place not seen may score at most, before and after a closer count.
+            let loose = [0, 1].map(|e| {
+                (e < ends).then(|| self.loose_bound(read(e), first_of(read(e)), hits, summaries))?
+            });
             let mut bounds = [None; 2];
-            for (e, bound) in bounds.iter_mut().enumerate().take(ends) {
+            for e in 0..ends {
                 let r = read(e);
-                *bound = self.bound_if_in_doubt(r, e, first_of(r), hits, summaries[r], scratch);
+                let mate_in_doubt = ends == 2
+                    && match e {
+                        0 => loose[1].is_some(),
+                        _ => bounds[0].is_some(),
+                    };
+                bounds[e] = loose[e]
+                    .filter(|&bound| mate_in_doubt || !self.is_held(r, bound, hits))
+                    .and_then(|_| {
+                        self.bound_if_in_doubt(r, e, first_of(r), hits, summaries[r], scratch)
+                    });
             }
             for e in 0..ends {
                 let looked = bounds[e].filter(|&bound| {
@@ -181,6 +194,31 @@ impl Deeper<'_> {
             - unknown as i32 * (s.matched + s.unknown)
     }
 
+    /// A place not seen scores no more than this; `None` if the best hit is better for sure.
+    fn loose_bound(
+        &self,
+        r: usize,
+        first: &[Candidate],
+        hits: &Hits,
+        summaries: &[Summary],
+    ) -> Option<i32> {
+        let (length, best, perfect) = (self.length(r), Self::best(hits, r), self.perfect(r));
+        if (length as usize) < K {
+            return None;
+        }
+        let s = self.scoring;
+        let all_known = perfect == length as i32 * s.matched + 2 * s.end_bonus;
+        let votes = hits.of_read[r].first().map_or(0, |h| h.votes);
+        if !all_known || summaries[r].skipped > 0 || crowded(first, votes) {
+            return Some(perfect);
+        }
+        // So many k-mers at least that do not overlap were looked at.
+        let farthest = FARTHEST + spacing(length);
+        let known = ((length + farthest).saturating_sub(FARTHEST) / farthest) as i32;
+        let bound = perfect - LOSS * known;
+        (known < MOST_DISJOINT && best <= bound).then_some(bound)
+    }
+
     /// The best score of a place not seen, if the best hit is not better.
     fn bound_if_in_doubt(
         &self,
@@ -191,30 +229,15 @@ impl Deeper<'_> {
         summary: Summary,
         scratch: &mut Scratch,
     ) -> Option<i32> {
-        let (length, best, perfect) = (self.length(r), Self::best(hits, r), self.perfect(r));
-        if (length as usize) < K {
-            return None;
-        }
-        // Were places left out that may have as many votes as one with `fair` of them?
-        let last = first.get(MAX_CANDIDATES - 1).map(|c| c.own_votes());
-        let crowded = |fair: u32| last.is_some_and(|votes| votes >= fair);
-        let s = self.scoring;
-        let all_known = perfect == length as i32 * s.matched + 2 * s.end_bonus;
+        let (best, perfect) = (Self::best(hits, r), self.perfect(r));
         let votes = hits.of_read[r].first().map_or(0, |h| h.votes);
-        if all_known && summary.skipped == 0 && !crowded(votes) {
-            // So many k-mers at least that do not overlap were looked at.
-            let known = (length / FARTHEST) as i32;
-            if known > MOST_DISJOINT || best > perfect - LOSS * known {
-                return None;
-            }
-        }
         self.sample(r, e, scratch);
         let kmers = &mut scratch.sides[e].kmers;
         // A place as good as the best may have no more votes than k-mers were looked at on both
         // strands; others may have the votes of one strand besides, and crowd it out.
         let fair = kmers.iter().filter(|k| k.looked).count() as u32;
         let most = first.first().map_or(0, |c| c.own_votes());
-        if crowded(fair.min(votes)) || 4 * fair < most {
+        if crowded(first, fair.min(votes)) || 4 * fair < most {
             for k in kmers.iter_mut() {
                 k.looked = false;
             }
@@ -265,7 +288,7 @@ impl Deeper<'_> {
             spans: &self.packed.spans,
         };
         sampled.found.clear();
-        seed::sample(reads, r, sampled);
+        seed::sample(reads, r, 0, sampled);
         let blocks = self.reference.seed_blocks();
         let hash_bits = self.reference.parameters().hash_bits;
         for s in &sampled.found {
@@ -273,13 +296,19 @@ impl Deeper<'_> {
         }
         kmers.clear();
         seeds.clear();
+        let mut next = 0;
         for s in &sampled.found {
             let buckets = self.buckets(s.hash, s.flipped);
+            let looked = s.offset >= next;
             kmers.push(Kmer {
                 offset: s.offset,
                 buckets,
-                looked: false,
+                looked,
             });
+            if !looked {
+                continue;
+            }
+            next = s.offset + spacing(self.length(r));
             seeds.extend(buckets.iter().filter(|b| b.count > 0).map(|b| Seed {
                 place: 0,
                 start: b.start,
@@ -288,7 +317,7 @@ impl Deeper<'_> {
         }
         let limit = longest_list(seeds).0;
         for k in kmers.iter_mut() {
-            k.looked = k.buckets.iter().all(|b| b.count <= limit);
+            k.looked &= k.buckets.iter().all(|b| b.count <= limit);
         }
     }
 
@@ -512,10 +541,18 @@ impl Deeper<'_> {
         let genome = self.reference.packed();
         for p in places.iter() {
             let codes = &strands[usize::from(p.reverse)].0;
+            let mut next = 0;
             let votes = kmers.iter().filter(|k| {
+                if k.offset < next || !k.looked {
+                    return false;
+                }
                 let at = aligned_offset(k.offset, self.length(r), p.reverse);
                 let there = window(genome, (p.diagonal + at) as usize);
-                k.looked && (there ^ window(codes, at as usize)) << (64 - 2 * K) == 0
+                let votes = (there ^ window(codes, at as usize)) << (64 - 2 * K) == 0;
+                if votes {
+                    next = k.offset + spacing(self.length(r));
+                }
+                votes
             });
             // A changed seed led to it if none of the read's own did.
             let votes = votes.count().max(1) as u32;
@@ -549,7 +586,9 @@ lanes! {
         const AHEAD: usize = 16;
         for (i, p) in pending.iter().enumerate() {
             if let Some(next) = pending.get(i + AHEAD) {
-                prefetch(genome, next.at as usize / 16);
+                let from = (next.at.saturating_sub(next.seed.1)) as usize / 16;
+                prefetch(genome, from);
+                prefetch(genome, from + length as usize / 16);
             }
             let (kmer, offset, reverse) = p.seed;
             if (window(genome, p.at as usize) ^ kmer) << (64 - 2 * K) != 0 {
@@ -605,6 +644,12 @@ fn aligned_offset(offset: u32, length: u32, reverse: bool) -> u32 {
     } else {
         offset
     }
+}
+
+/// Were places left out of a read's candidates that may have as many votes as one with `fair` of them?
+fn crowded(first: &[Candidate], fair: u32) -> bool {
+    let last = first.get(MAX_CANDIDATES - 1);
+    last.is_some_and(|c| c.own_votes() >= fair)
 }
 
 /// How many of the k-mers that were looked at do not overlap; at most.

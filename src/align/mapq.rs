@@ -2,6 +2,7 @@
 //! the share of a read's seeds that was too frequent to look at in place of its repeat fraction.
 
 use crate::genome::syncmer::{K, WINDOW};
+use crate::kernel::seed::spacing;
 
 /// Highest quality given.
 pub const MAX: i32 = 60;
@@ -56,9 +57,10 @@ pub struct Evidence {
 /// a place that only they lead to was not seen. But all places of the other seeds were: an unseen
 /// place lacks every seed that voted for the hit, and costs a mismatch at least in each of those that
 /// do not overlap. `None`: all seeds were looked at, and there is no such place.
-pub fn shortfall(votes: u32, skipped: u32) -> Option<i32> {
+pub fn shortfall(votes: u32, skipped: u32, length: u32) -> Option<i32> {
     const MISMATCH: u32 = 5; // match and penalty
-    let (k, step) = (K as u32, WINDOW as u32 / 2); // seeds start about `step` apart
+    let (k, half) = (K as u32, WINDOW as u32 / 2);
+    let step = (spacing(length) + half / 2).max(half); // seeds start about `step` apart
     let disjoint = if votes == 0 {
         0
     } else {
@@ -144,7 +146,7 @@ mod tests {
             Evidence {
                 second: 0,
                 near_second: 0,
-                shortfall: shortfall(5, 15),
+                shortfall: shortfall(5, 15, 75),
                 ..e
             }
             .single(),

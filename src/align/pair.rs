@@ -193,7 +193,7 @@ fn evidence(own: &[Hit], chosen: usize, length: u32, summary: Summary) -> Eviden
         second,
         near_second,
         span: (hit.read_end - hit.read_start).max(hit.end - hit.start),
-        shortfall: mapq::shortfall(hit.votes, summary.skipped),
+        shortfall: mapq::shortfall(hit.votes, summary.skipped, length),
     }
 }
 

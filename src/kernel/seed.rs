@@ -1,7 +1,8 @@
 //! `seed`: finds each read's seeds and where the index says that they stand.
 //!
-//! One job per read. The result of a read is the list of its [`Seed`]s: for each sampled k-mer (see
-//! [`crate::genome::syncmer`]) first its places on the read's own strand, then those on the other,
+//! One job per read. Of its sampled k-mers (see [`crate::genome::syncmer`]) those are looked up that
+//! begin [`spacing`] bases or more behind the one before. The result of a read is the list of its
+//! [`Seed`]s: for each such k-mer first its places on the read's own strand, then those on the other,
 //! each only if there are any. Reads follow one another; `ends[r]` is where read `r`'s list ends.
 
 use crate::backend::{DeviceIndex, DeviceReads, Seeds};
@@ -85,6 +86,16 @@ impl Seed {
     }
 }
 
+/// Part of a read that its k-mers' beginnings are apart at least.
+const SPARSE: u32 = 16;
+
+/// Bases that the k-mers of a read that are looked up are apart at least: some ten of a read of 150
+/// bases, nearly all of one of 36. What more a place has to say is left to
+/// [`deeper`](crate::align), which looks at all of them where these leave doubt.
+pub fn spacing(length: u32) -> u32 {
+    length / SPARSE
+}
+
 /// The definition: appends the seeds of one read, in order.
 pub fn plain(reads: Reads, r: usize, table: Table, out: &mut Vec<Seed>) {
     let (codes, mask) = (reads.codes(r), reads.mask(r));
@@ -95,8 +106,12 @@ pub fn plain(reads: Reads, r: usize, table: Table, out: &mut Vec<Seed>) {
             get_code(codes, i)
         }
     });
-    let mut rank = 0;
+    let (mut rank, mut next) = (0, 0);
     syncmers(letters, |s| {
+        if s.offset < next {
+            return;
+        }
+        next = s.offset + spacing(reads.spans[r].len);
         let buckets = index::lookup(table.blocks, table.positions, table.hash_bits, s.hash);
         emit(s, rank, buckets, out);
         rank = (rank + 1).min(MAX_RANK);
@@ -144,7 +159,7 @@ pub fn on_cpu(
     scratch.found.clear();
     scratch.found_ends.clear();
     for r in 0..reads.spans.len() {
-        sample(reads, r, scratch);
+        sample(reads, r, spacing(reads.spans[r].len), scratch);
         scratch.found_ends.push(scratch.found.len() as u32);
     }
     let block_of = |hash: u32| index::block_of(table.hash_bits, hash);
@@ -201,6 +216,7 @@ pub(crate) fn on_gpu(
         ("HASH_BITS", i64::from(index.hash_bits)),
         ("BUCKETS_PER_BLOCK", i64::from(index::BUCKETS_PER_BLOCK)),
         ("CROWDED", i64::from(index::CROWDED)),
+        ("SPARSE", i64::from(SPARSE)),
         ("MAX_RANK", i64::from(MAX_RANK)),
         ("REVERSE", i64::from(REVERSE)),
     ];
@@ -225,9 +241,9 @@ pub(crate) fn on_gpu(
 }
 
 lanes! {
-    /// Appends the sampled k-mers of one read to `scratch.found`.
-    pub(crate) fn sample<N = [1, 1, 1]>(reads: Reads<'_>, r: usize, scratch: &mut Scratch) {
-        sample_read(reads, r, scratch);
+    /// Appends the sampled k-mers of one read that are `apart` bases or more to `scratch.found`.
+    pub(crate) fn sample<N = [1, 1, 1]>(reads: Reads<'_>, r: usize, apart: u32, scratch: &mut Scratch) {
+        sample_read(reads, r, apart, scratch);
     }
 }
 
@@ -244,7 +260,7 @@ fn minima(values: &[u32], step: usize, out: &mut Vec<u32>) {
 
 #[allow(clippy::inline_always)] // compiled for each width of vector
 #[inline(always)]
-fn sample_read(reads: Reads, r: usize, scratch: &mut Scratch) {
+fn sample_read(reads: Reads, r: usize, apart: u32, scratch: &mut Scratch) {
     const S_MASK: u32 = (1 << (2 * S)) - 1;
     const K_MASK: u64 = (1 << (2 * K)) - 1;
     const { assert!(WINDOW > 8 && WINDOW <= 16) };
@@ -261,7 +277,13 @@ fn sample_read(reads: Reads, r: usize, scratch: &mut Scratch) {
                 get_code(codes, i)
             }
         });
-        syncmers(letters, |s| scratch.found.push(s));
+        let mut next = 0;
+        syncmers(letters, |s| {
+            if s.offset >= next {
+                next = s.offset + apart;
+                scratch.found.push(s);
+            }
+        });
         return;
     }
     // By their last base; the first few are none yet.
@@ -295,7 +317,7 @@ fn sample_read(reads: Reads, r: usize, scratch: &mut Scratch) {
     let hits =
         hits.map(|((first, last), least)| u64::from(first == least) | u64::from(last == least));
     // A branch would be guessed wrong for every other one: 64 verdicts at a time, then those that hold.
-    let (mut verdicts, mut from) = (0u64, 0);
+    let (mut verdicts, mut from, mut next) = (0u64, 0, 0);
     for (i, hit) in hits.enumerate() {
         verdicts |= hit << (i % 64);
         if i % 64 < 63 && i + 1 < starts {
@@ -304,6 +326,10 @@ fn sample_read(reads: Reads, r: usize, scratch: &mut Scratch) {
         while verdicts != 0 {
             let at = from + verdicts.trailing_zeros() as usize;
             verdicts &= verdicts - 1;
+            if (at as u32) < next {
+                continue;
+            }
+            next = at as u32 + apart;
             // Packed with the first base lowest, a k-mer is the complement of its reverse
             // complement written with the first base highest, as the hash wants it.
             let kr = !window(codes, at) & K_MASK;
