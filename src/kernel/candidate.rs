@@ -30,9 +30,9 @@ use bytemuck::{Pod, Zeroable};
 use std::cmp::Reverse;
 
 /// Most places looked at for a read.
-pub const MAX_HITS: u32 = 512;
+pub const MAX_HITS: u32 = 256;
 /// Most places looked at for a read of which many lists are short.
-pub const FEW_HITS: u32 = 128;
+pub const FEW_HITS: u32 = 64;
 /// In how many of four lists of a read, then. About one list in four is a chance match, always short;
 /// were fewer enough, a read of copies that stand more often than `t` would be placed by those alone.
 pub const MANY_OF_FOUR: u32 = 3;
