@@ -96,7 +96,9 @@ fn candidate(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
     counts[i] = CUT;
     return;
   }
+  var most = 0u;
   for (var c = 0u; c < n; c += 1u) {
+    most = max(most, own(clusters[base + c]));
     var partner = 0u;
     if MATES == 2u {
       partner = best_partner(clusters[base + c], spans[read].len, read ^ 1u, spans[read ^ 1u].len);
@@ -112,6 +114,8 @@ fn candidate(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
     var chosen = n;
     var chosen_rank: Rank;
     for (var c = 0u; c < n; c += 1u) {
+      let is_weak = 2u * own(clusters[base + c]) < most;
+      if MATES == 2u && partners[base + c].x == 0u && is_weak { continue; }
       let rank = rank_of(clusters[base + c], partners[base + c].x, salt);
       if kept > 0u && !better(last, rank) { continue; }
       if chosen == n || better(rank, chosen_rank) {

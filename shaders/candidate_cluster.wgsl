@@ -188,14 +188,14 @@ fn gather(head: Line, group: u32, group_end: u32) -> Cluster {
     low | (high << 16u));
 }
 
-// Step 3: drops the clusters of less than a quarter of the best one's votes; how many stay.
+// Step 3: drops the clusters of less than a third of the best one's votes; how many stay.
 fn keep(n: u32) -> u32 {
   var best = 0u;
   for (var i = 0u; i < n; i += 1u) { best = max(best, clusters[base + i].votes & 0xffu); }
   var kept = 0u;
   for (var i = 0u; i < n; i += 1u) {
     let c = clusters[base + i];
-    if 4u * (c.votes & 0xffu) < best { continue; }
+    if 3u * (c.votes & 0xffu) < best { continue; }
     clusters[base + kept] = c;
     kept += 1u;
   }

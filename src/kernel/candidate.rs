@@ -13,10 +13,11 @@
 //!    it continues the best line: the lines before and behind a gap in the read make one cluster,
 //!    the copies of a tandem repeat one each. A cluster is its head, whose diagonal is its main
 //!    one, and the lines that continue it. Votes: different seeds in it.
-//! 3. Kept: clusters with a quarter of the votes of the read's best or more.
+//! 3. Kept: clusters with a third of the votes of the read's best or more.
 //! 4. Partner: the most votes of a kept cluster of the mate, on the other strand, such that the outer
 //!    distance of the two lies in the pair window.
-//! 5. Candidates: the [`MAX_CANDIDATES`] of most votes and partner's votes together. Ties: more votes,
+//! 5. Of a pair's clusters without a partner only those are kept that have half of the best one's votes.
+//!    Candidates: the [`MAX_CANDIDATES`] of most votes and partner's votes together. Ties: more votes,
 //!    then a hash of diagonal and read (so that of many equal copies any can win, but the same each
 //!    time), then the diagonal.
 
@@ -330,13 +331,17 @@ fn template(
         clusters.clear();
         out.summaries.push(cluster(list, length(r), hits, clusters));
         let best = clusters.iter().map(|c| c.votes).max().unwrap_or(0);
-        clusters.retain(|c| 4 * c.votes >= best);
+        clusters.retain(|c| 3 * c.votes >= best);
     }
     let [first, second] = clusters;
     if window.paired == 1 {
         let (a, b) = (length(range.start), length(range.start + 1));
         find_partners(first, a, second, b, window.longest);
         find_partners(second, b, first, a, window.longest);
+        for clusters in [&mut *first, &mut *second] {
+            let best = clusters.iter().map(|c| c.votes).max().unwrap_or(0);
+            clusters.retain(|c| c.partner > 0 || 2 * c.votes >= best);
+        }
     }
     for (r, clusters) in range.zip([first, second]) {
         let salt = reads.codes(r).first().copied().unwrap_or(0);
