@@ -352,7 +352,7 @@ fn gap_pays(
 
 /// Step 2: must this job of a read, whose jobs' ungapped scores and votes peak at `best`, be aligned with gaps?
 fn selected(job: &Candidate, score: i32, suffices: bool, best: (i32, u32), s: &Scoring) -> bool {
-    !suffices && (score + s.reach >= best.0 || 2 * job.own_votes() >= best.1)
+    !suffices && (score + s.reach >= best.0 || job.spread != 0 && 2 * job.own_votes() >= best.1)
 }
 
 /// Diagonals in a job's band.
@@ -650,7 +650,9 @@ lanes! {
         scratch.reversed = 0;
         for (j, job) in jobs.iter().enumerate() {
             if let Some(next) = jobs.get(j + AHEAD) {
-                prefetch(genome, next.diagonal as usize / 16);
+                let first = next.diagonal as usize / 16;
+                prefetch(genome, first);
+                prefetch(genome, first + reads.spans[next.read as usize].len as usize / 16);
             }
             let r = job.read as usize;
             let length = reads.spans[r].len;
