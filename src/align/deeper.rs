@@ -350,8 +350,14 @@ impl Deeper<'_> {
         } else {
             MOST_PLACES_ALONE
         };
+        let settles = |known: i32| {
+            !self.in_doubt(perfect - LOSS * known, &hits.of_read[r], best, perfect, *summary)
+        };
+        let known = disjoint(kmers);
+        let wanted = (known..=(length as usize / K) as i32).find(|&n| settles(n));
+        let cheapest = wanted.map_or_else(Vec::new, |n| cheapest(kmers, n as usize));
         let mut order: Vec<usize> = (0..kmers.len()).filter(|&k| !kmers[k].looked).collect();
-        order.sort_by_key(|&k| (kmers[k].places(), k));
+        order.sort_by_key(|&k| (!cheapest.contains(&k), kmers[k].places(), k));
         for k in order {
             let bound = perfect - LOSS * disjoint(kmers);
             if !self.in_doubt(bound, &hits.of_read[r], best, perfect, *summary) || room == 0 {
@@ -650,6 +656,44 @@ fn aligned_offset(offset: u32, length: u32, reverse: bool) -> u32 {
 fn crowded(first: &[Candidate], fair: u32) -> bool {
     let last = first.get(MAX_CANDIDATES - 1);
     last.is_some_and(|c| c.own_votes() >= fair)
+}
+
+/// The `wanted` k-mers that do not overlap and have the fewest places that were not looked at; none if
+/// there are not so many.
+fn cheapest(kmers: &[Kmer], wanted: usize) -> Vec<usize> {
+    // Of the first `i` k-mers `n` that do not overlap: how many places the best choice has.
+    let row = kmers.len() + 1;
+    let mut least = vec![u32::MAX; row * (wanted + 1)];
+    least[..row].fill(0);
+    let cost = |k: usize| {
+        if kmers[k].looked {
+            0
+        } else {
+            kmers[k].places()
+        }
+    };
+    let before = |k: usize| {
+        kmers[..k].partition_point(|other| other.offset + K as u32 <= kmers[k].offset)
+    };
+    for n in 1..=wanted {
+        for k in 0..kmers.len() {
+            let with = least[(n - 1) * row + before(k)].saturating_add(cost(k));
+            least[n * row + k + 1] = with.min(least[n * row + k]);
+        }
+    }
+    let (mut chosen, mut k) = (Vec::new(), kmers.len());
+    if least[wanted * row + k] == u32::MAX {
+        return chosen;
+    }
+    for n in (1..=wanted).rev() {
+        while least[n * row + k] == least[n * row + k - 1] {
+            k -= 1;
+        }
+        k -= 1;
+        chosen.push(k);
+        k = before(k);
+    }
+    chosen
 }
 
 /// How many of the k-mers that were looked at do not overlap; at most.
