@@ -89,6 +89,27 @@ struct Side {
     /// The read and its unknown bases, as on the forward strand, and on the reverse.
     strands: [(Vec<u32>, Vec<u32>); 2],
     places: Vec<Place>,
+    seen: Seen,
+}
+
+/// Some of the diagonals that a read was compared with, on either strand: the last one of each hash.
+#[derive(Debug, Default)]
+struct Seen(Vec<[u32; 2]>);
+
+impl Seen {
+    /// Diagonals that are kept, a power of two.
+    const SLOTS: usize = 2048;
+    /// No diagonal: a read cannot begin at the genome's last position.
+    const NONE: u32 = u32::MAX;
+
+    fn clear(&mut self) {
+        self.0.clear();
+        self.0.resize(Seen::SLOTS, [Seen::NONE; 2]);
+    }
+
+    fn slot(&mut self, diagonal: u32, reverse: bool) -> &mut u32 {
+        &mut self.0[diagonal as usize % Seen::SLOTS][usize::from(reverse)]
+    }
 }
 
 /// Working memory.
@@ -342,8 +363,10 @@ impl Deeper<'_> {
             kmers,
             strands,
             places,
+            seen,
         } = &mut sides[e];
         self.orient(r, strands);
+        seen.clear();
         let mut best = Self::best(hits, r);
         let mut room = if self.insert.is_some() {
             MOST_PLACES
@@ -375,11 +398,19 @@ impl Deeper<'_> {
                 let kmer = window(&strands[usize::from(reverse)].0, offset as usize);
                 let seed = (kmer, offset, reverse);
                 let list = self.list(bucket).iter().step_by(step as usize);
+                let list = list.filter(|&&at| {
+                    let diagonal = at - offset;
+                    *seen.slot(diagonal, reverse) != diagonal
+                });
                 pending.extend(list.map(|&at| Pending { at, seed }));
             }
             let strands = strands.each_ref().map(|s| (&s.0[..], &s.1[..]));
             let genome = self.reference.packed();
+            let from = places.len();
             compare(genome, strands, length, pending, self.scoring, places);
+            for p in &places[from..] {
+                *seen.slot(p.diagonal, p.reverse) = p.diagonal;
+            }
             best = places.iter().map(|p| p.score).fold(best, i32::max);
             room = room.saturating_sub(all);
             kmers[k].looked = step == 1;
@@ -523,6 +554,7 @@ impl Deeper<'_> {
             kmers,
             strands,
             places,
+            ..
         } = side;
         if places.is_empty() {
             return;
@@ -590,6 +622,10 @@ lanes! {
         places: &mut Vec<Place>,
     ) {
         const AHEAD: usize = 16;
+        let strands = strands.map(|(codes, mask)| {
+            let all_known = mask.iter().all(|&word| word == 0);
+            (codes, if all_known { &[] } else { mask })
+        });
         for (i, p) in pending.iter().enumerate() {
             if let Some(next) = pending.get(i + AHEAD) {
                 let from = (next.at.saturating_sub(next.seed.1)) as usize / 16;
@@ -629,7 +665,11 @@ fn rough_score(
     let (mut best, mut score) = (0, s.end_bonus);
     for at in (0..length).step_by(32) {
         let difference = window(codes, at as usize) ^ window(genome, (diagonal + at) as usize);
-        let unknown = window(mask, at as usize);
+        let unknown = if mask.is_empty() {
+            0
+        } else {
+            window(mask, at as usize)
+        };
         let n = (length - at).min(32);
         let inside = LOW >> (64 - 2 * n);
         let mismatches = (difference | difference >> 1) & inside & !unknown;

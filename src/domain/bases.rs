@@ -74,9 +74,15 @@ pub fn get_code(words: &[u32], index: usize) -> u8 {
 #[inline]
 pub fn window(words: &[u32], index: usize) -> u64 {
     let (word, shift) = (index / BASES_PER_WORD, 2 * (index % BASES_PER_WORD));
-    let at = |i: usize| u64::from(words.get(i).copied().unwrap_or(0));
-    let low = at(word) | at(word + 1) << 32;
-    low >> shift | at(word + 2) << 1 << (63 - shift)
+    let three = words.get(word..).and_then(<[u32]>::first_chunk);
+    let [a, b, c] = three.copied().unwrap_or_else(|| near_end(words, word));
+    (u64::from(a) | u64::from(b) << 32) >> shift | u64::from(c) << 1 << (63 - shift)
+}
+
+/// Three words of which the last ones may lie past the end.
+#[cold]
+fn near_end(words: &[u32], first: usize) -> [u32; 3] {
+    [0, 1, 2].map(|i| words.get(first + i).copied().unwrap_or(0))
 }
 
 /// Reverse complement of 16 packed bases.
