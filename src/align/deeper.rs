@@ -186,7 +186,10 @@ impl Deeper<'_> {
                 });
                 scratch.sides[e].places.clear();
                 if looked.is_some() {
-                    self.look(read(e), e, hits, &mut summaries[read(e)], scratch);
+                    let held = (ends == 2 && bounds[1 - e].is_none())
+                        .then(|| self.held(read(e), hits))
+                        .flatten();
+                    self.look((read(e), e), hits, held, &mut summaries[read(e)], scratch);
                 }
             }
             for e in 0..ends {
@@ -280,18 +283,24 @@ impl Deeper<'_> {
                 || summary.skipped > 0 && bound + LOSS > second && bound + MARGIN >= best)
     }
 
+    /// The best score of the read's hits beside a sure mate's, if any.
+    fn held(&self, r: usize, hits: &Hits) -> Option<i32> {
+        let (own, mate) = (&hits.of_read[r], &hits.of_read[r ^ 1]);
+        let (insert, anchor) = self.insert.zip(mate.first())?;
+        let second = mate.get(1);
+        if second.is_some_and(|second| second.ranked + SURE >= anchor.ranked) {
+            return None;
+        }
+        let beside = own.iter().filter(|h| {
+            let d = distance(h, self.length(r), anchor, self.length(r ^ 1));
+            d.is_some_and(|d| insert.fits(d))
+        });
+        beside.map(|h| h.ranked).max()
+    }
+
     /// Does a sure mate hold one of the read's hits, such that a place of score `bound` elsewhere is no better?
     fn is_held(&self, r: usize, bound: i32, hits: &Hits) -> bool {
-        let (own, mate) = (&hits.of_read[r], &hits.of_read[r ^ 1]);
-        let Some((insert, anchor)) = self.insert.zip(mate.first()) else {
-            return false;
-        };
-        mate.get(1)
-            .is_none_or(|second| second.ranked + SURE < anchor.ranked)
-            && own.iter().any(|h| {
-                let d = distance(h, self.length(r), anchor, self.length(r ^ 1));
-                h.ranked + SURE >= bound && d.is_some_and(|d| insert.fits(d))
-            })
+        self.held(r, hits).is_some_and(|score| score + SURE >= bound)
     }
 
     /// The read's sampled k-mers; which of them the candidate kernel looked at on both strands.
@@ -355,8 +364,15 @@ impl Deeper<'_> {
         buckets
     }
 
-    /// Fills a read's places.
-    fn look(&self, r: usize, e: usize, hits: &Hits, summary: &mut Summary, scratch: &mut Scratch) {
+    /// Fills a read's places. `held`: score of the hit that a sure mate holds.
+    fn look(
+        &self,
+        (r, e): (usize, usize),
+        hits: &Hits,
+        held: Option<i32>,
+        summary: &mut Summary,
+        scratch: &mut Scratch,
+    ) {
         let (length, perfect) = (self.length(r), self.perfect(r));
         let Scratch { sides, pending, .. } = scratch;
         let Side {
@@ -373,17 +389,19 @@ impl Deeper<'_> {
         } else {
             MOST_PLACES_ALONE
         };
-        let settles = |known: i32| {
-            !self.in_doubt(perfect - LOSS * known, &hits.of_read[r], best, perfect, *summary)
+        let skipped = *summary;
+        let settles = |known: i32, best: i32| {
+            let bound = perfect - LOSS * known;
+            held.is_some_and(|score| score + SURE >= bound)
+                || !self.in_doubt(bound, &hits.of_read[r], best, perfect, skipped)
         };
         let known = disjoint(kmers);
-        let wanted = (known..=(length as usize / K) as i32).find(|&n| settles(n));
+        let wanted = (known..=(length as usize / K) as i32).find(|&n| settles(n, best));
         let cheapest = wanted.map_or_else(Vec::new, |n| cheapest(kmers, n as usize));
         let mut order: Vec<usize> = (0..kmers.len()).filter(|&k| !kmers[k].looked).collect();
         order.sort_by_key(|&k| (!cheapest.contains(&k), kmers[k].places(), k));
         for k in order {
-            let bound = perfect - LOSS * disjoint(kmers);
-            if !self.in_doubt(bound, &hits.of_read[r], best, perfect, *summary) || room == 0 {
+            if settles(disjoint(kmers), best) || room == 0 {
                 break;
             }
             let all = kmers[k].places();
