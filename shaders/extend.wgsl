@@ -202,7 +202,8 @@ fn extend_select(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     best_score = select(ungapped[o].score, max(best_score, ungapped[o].score), o > first);
     best_votes = max(best_votes, jobs[o].votes & 0xffu);
   }
-  let near = ungapped[j].score + REACH >= best_score || 2u * (jobs[j].votes & 0xffu) >= best_votes;
+  let voted = jobs[j].spread != 0u && 2u * (jobs[j].votes & 0xffu) >= best_votes;
+  let near = ungapped[j].score + REACH >= best_score || voted;
   selected[i] = u32(suffices[j] == 0u && near);
 }
 

@@ -8,7 +8,8 @@
 //!    suffices too if no seed lies on another diagonal near, and at neither end of the read a gap
 //!    pays: its last [`TAIL`] bases are compared with the genome at each shift that the band has.
 //! 2. `select`: where it does not suffice, and the candidate could still matter (its ungapped score
-//!    is within [`Scoring::reach`] of the read's best, or it has half of the read's best votes),
+//!    is within [`Scoring::reach`] of the read's best, or its seeds lie on several diagonals and it has
+//!    half of the read's best votes),
 //! 3. `align`: banded local alignment with affine gaps and a bonus for reaching either end of the
 //!    read, with traceback.
 //!
