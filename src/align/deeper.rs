@@ -400,6 +400,9 @@ impl Deeper<'_> {
         let cheapest = wanted.map_or_else(Vec::new, |n| cheapest(kmers, n as usize));
         let mut order: Vec<usize> = (0..kmers.len()).filter(|&k| !kmers[k].looked).collect();
         order.sort_by_key(|&k| (!cheapest.contains(&k), kmers[k].places(), k));
+        for bucket in order.iter().flat_map(|&k| kmers[k].buckets) {
+            prefetch(self.reference.seed_positions(), bucket.start as usize);
+        }
         for k in order {
             if settles(disjoint(kmers), best) || room == 0 {
                 break;
