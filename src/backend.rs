@@ -37,6 +37,13 @@ pub trait Backend: Sync {
     /// # Errors
     /// [`Error::Device`] if anything went wrong since the backend was opened.
     fn download<T: Pod + Send + Sync>(&self, device: &Self::Buf<T>) -> Result<Vec<T>>;
+    /// The same of values that the device needs no more; on the CPU this copies nothing.
+    ///
+    /// # Errors
+    /// As [`download`](Backend::download).
+    fn take<T: Pod + Send + Sync>(&self, device: Self::Buf<T>) -> Result<Vec<T>> {
+        self.download(&device)
+    }
     /// Makes a table reachable for kernels; on the CPU this copies nothing.
     fn table<'a>(&self, words: &'a [u32]) -> Self::Table<'a>;
 }
@@ -172,6 +179,10 @@ impl Backend for Cpu {
 
     fn download<T: Pod + Send + Sync>(&self, device: &Vec<T>) -> Result<Vec<T>> {
         Ok(device.clone())
+    }
+
+    fn take<T: Pod + Send + Sync>(&self, device: Vec<T>) -> Result<Vec<T>> {
+        Ok(device)
     }
 
     fn table<'a>(&self, words: &'a [u32]) -> &'a [u32] {

@@ -300,7 +300,8 @@ impl Deeper<'_> {
 
     /// Does a sure mate hold one of the read's hits, such that a place of score `bound` elsewhere is no better?
     fn is_held(&self, r: usize, bound: i32, hits: &Hits) -> bool {
-        self.held(r, hits).is_some_and(|score| score + SURE >= bound)
+        self.held(r, hits)
+            .is_some_and(|score| score + SURE >= bound)
     }
 
     /// The read's sampled k-mers; which of them the candidate kernel looked at on both strands.
@@ -733,9 +734,8 @@ fn cheapest(kmers: &[Kmer], wanted: usize) -> Vec<usize> {
             kmers[k].places()
         }
     };
-    let before = |k: usize| {
-        kmers[..k].partition_point(|other| other.offset + K as u32 <= kmers[k].offset)
-    };
+    let before =
+        |k: usize| kmers[..k].partition_point(|other| other.offset + K as u32 <= kmers[k].offset);
     for n in 1..=wanted {
         for k in 0..kmers.len() {
             let with = least[(n - 1) * row + before(k)].saturating_add(cost(k));

@@ -11,7 +11,7 @@ mod rescue;
 pub mod run;
 mod split;
 
-use crate::backend::{Cpu, Device, DeviceIndex, DeviceReads, Gpu, Kernels};
+use crate::backend::{Cpu, Device, DeviceIndex, DeviceReads, Extensions, Gpu, Kernels};
 use crate::batch::{PackedReads, ReadBatch};
 use crate::error::thousands;
 use crate::genome::Reference;
@@ -86,6 +86,16 @@ impl<'a> Aligner<'a> {
         insert: Option<&InsertSize>,
         scratch: &mut Scratch,
     ) -> Result<Placements> {
+        self.place_with(batch, insert, Effort::Whole, scratch)
+    }
+
+    fn place_with(
+        &self,
+        batch: &ReadBatch,
+        insert: Option<&InsertSize>,
+        effort: Effort,
+        scratch: &mut Scratch,
+    ) -> Result<Placements> {
         let mut clock = Clock::start();
         scratch.packed.fill(batch);
         clock.lap(&mut scratch.timings, Stage::Pack);
@@ -104,12 +114,12 @@ impl<'a> Aligner<'a> {
             ));
         }
         if let Some(index) = &self.gpu {
-            let on_gpu = |gpu: &Gpu| self.place_on(gpu, index, batch, insert, scratch);
+            let on_gpu = |gpu: &Gpu| self.place_on(gpu, index, batch, insert, effort, scratch);
             if let Some(placed) = self.device.on_gpu(on_gpu)? {
                 return Ok(placed);
             }
         }
-        self.place_on(&Cpu, &self.cpu, batch, insert, scratch)
+        self.place_on(&Cpu, &self.cpu, batch, insert, effort, scratch)
     }
 
     fn place_on<B: Kernels>(
@@ -118,15 +128,10 @@ impl<'a> Aligner<'a> {
         index: &DeviceIndex<'_, B>,
         batch: &ReadBatch,
         insert: Option<&InsertSize>,
+        effort: Effort,
         scratch: &mut Scratch,
     ) -> Result<Placements> {
-        let Scratch {
-            packed,
-            rescue,
-            deeper,
-            split,
-            timings,
-        } = scratch;
+        let (packed, timings) = (&scratch.packed, &mut scratch.timings);
         let mut clock = Clock::start();
         let longest = insert.map_or(LONGEST_UNKNOWN, |i| i.high);
         let window = PairWindow {
@@ -142,70 +147,23 @@ impl<'a> Aligner<'a> {
         let extended = b.extend(&reads, &found.candidates, index, &self.scoring);
         clock.lap(timings, Stage::Extend);
 
-        let first = b.download(&found.candidates)?;
-        let mut summaries = b.download(&found.summaries)?;
-        let fetch = |e: &crate::backend::Extensions<B>| -> Result<Extended> {
-            Ok(Extended {
-                extensions: b.download(&e.extensions)?,
-                runs: b.download(&e.runs)?,
-            })
-        };
-        let extended = fetch(&extended)?;
+        let first = b.take(found.candidates)?;
+        let mut summaries = b.take(found.summaries)?;
+        let extended = fetch(b, extended)?;
         clock.lap(timings, Stage::WaitDevice);
         let mut hits = Hits::new(batch.reads(), self.least);
-        let context = (self.reference, &*packed, &self.scoring);
+        let context = (self.reference, packed, &self.scoring);
         hits.add(&first, &extended, context, false);
         count_paths(&first, &extended, &summaries, &mut timings.paths);
         clock.lap(timings, Stage::Pair);
-
-        let add = |jobs: &[Candidate], hits: &mut Hits, rescued| -> Result<()> {
-            if !jobs.is_empty() {
-                let extended = b.extend(&reads, &b.upload(jobs), index, &self.scoring);
-                hits.add(jobs, &fetch(&extended)?, context, rescued);
-            }
-            Ok(())
-        };
         let insert = insert.filter(|_| batch.paired);
-        if let Some(insert) = insert {
-            let all = 0..batch.templates();
-            let jobs = rescue::jobs(all, &hits, packed, self.reference, insert, rescue);
-            add(&jobs, &mut hits, true)?;
-            timings.paths.rescue_jobs += jobs.len() as u64;
-            clock.lap(timings, Stage::Rescue);
+        if effort == Effort::Whole {
+            let jobs = (batch, &reads, &first[..]);
+            let found = (&mut hits, &mut summaries[..]);
+            self.look_further(b, index, jobs, insert, found, scratch)?;
         }
-        let look = Deeper {
-            reference: self.reference,
-            packed,
-            scoring: &self.scoring,
-            insert,
-        };
-        let jobs = look.jobs(&first, &hits, &mut summaries, deeper);
-        add(&jobs, &mut hits, false)?;
-        timings.paths.deeper_jobs += jobs.len() as u64;
-        clock.lap(timings, Stage::Deeper);
-        if let Some(insert) = insert {
-            let again = jobs.chunk_by(|a, b| a.read / 2 == b.read / 2);
-            let again = again.map(|jobs| jobs[0].read as usize / 2);
-            let jobs = rescue::jobs(again, &hits, packed, self.reference, insert, rescue);
-            add(&jobs, &mut hits, true)?;
-            timings.paths.rescue_jobs += jobs.len() as u64;
-            clock.lap(timings, Stage::Rescue);
-        }
-        timings.paths.ends_near +=
-            split::near(&mut hits, packed, self.reference, &self.scoring, split);
-        let tails = split::tails(&hits, batch);
-        timings.paths.ends_anywhere += tails.len() as u64;
-        if !tails.is_empty() {
-            let ends = DeviceReads::upload(b, &tails.packed);
-            let seeds = b.seed(&ends, index);
-            let (lists, list_ends) = (b.download(&seeds.seeds)?, b.download(&seeds.ends)?);
-            let jobs = tails.jobs(&lists, &list_ends, self.reference.seed_positions());
-            if !jobs.is_empty() {
-                let extended = b.extend(&reads, &b.upload(&jobs), index, &self.scoring);
-                hits.add(&jobs, &fetch(&extended)?, context, false);
-            }
-        }
-        clock.lap(timings, Stage::Split);
+        let (packed, timings) = (&scratch.packed, &mut scratch.timings);
+        let mut clock = Clock::start();
         let templates = place_templates(batch, &hits, packed, &summaries, insert);
         for (t, template) in templates.iter().enumerate() {
             for (r, end) in batch.reads_of(t).zip(&template.ends) {
@@ -219,13 +177,80 @@ impl<'a> Aligner<'a> {
         Ok(Placements { hits, templates })
     }
 
+    /// What the first candidates leave to be found: mates beside their mates, better places of reads in
+    /// doubt, clipped ends. Into the hits, and what is known of the seeds.
+    fn look_further<B: Kernels>(
+        &self,
+        b: &B,
+        index: &DeviceIndex<'_, B>,
+        (batch, reads, first): (&ReadBatch, &DeviceReads<B>, &[Candidate]),
+        insert: Option<&InsertSize>,
+        (hits, summaries): (&mut Hits, &mut [Summary]),
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let Scratch {
+            packed,
+            rescue,
+            deeper,
+            split,
+            timings,
+        } = scratch;
+        let packed = &*packed;
+        let mut clock = Clock::start();
+        let add = |jobs: &[Candidate], hits: &mut Hits, rescued| -> Result<()> {
+            if !jobs.is_empty() {
+                let extended = b.extend(reads, &b.upload(jobs), index, &self.scoring);
+                let context = (self.reference, packed, &self.scoring);
+                hits.add(jobs, &fetch(b, extended)?, context, rescued);
+            }
+            Ok(())
+        };
+        if let Some(insert) = insert {
+            let all = 0..batch.templates();
+            let jobs = rescue::jobs(all, hits, packed, self.reference, insert, rescue);
+            add(&jobs, hits, true)?;
+            timings.paths.rescue_jobs += jobs.len() as u64;
+            clock.lap(timings, Stage::Rescue);
+        }
+        let look = Deeper {
+            reference: self.reference,
+            packed,
+            scoring: &self.scoring,
+            insert,
+        };
+        let jobs = look.jobs(first, hits, summaries, deeper);
+        add(&jobs, hits, false)?;
+        timings.paths.deeper_jobs += jobs.len() as u64;
+        clock.lap(timings, Stage::Deeper);
+        if let Some(insert) = insert {
+            let again = jobs.chunk_by(|a, b| a.read / 2 == b.read / 2);
+            let again = again.map(|jobs| jobs[0].read as usize / 2);
+            let jobs = rescue::jobs(again, hits, packed, self.reference, insert, rescue);
+            add(&jobs, hits, true)?;
+            timings.paths.rescue_jobs += jobs.len() as u64;
+            clock.lap(timings, Stage::Rescue);
+        }
+        timings.paths.ends_near += split::near(hits, packed, self.reference, &self.scoring, split);
+        let tails = split::tails(hits, batch);
+        timings.paths.ends_anywhere += tails.len() as u64;
+        if !tails.is_empty() {
+            let ends = DeviceReads::upload(b, &tails.packed);
+            let seeds = b.seed(&ends, index);
+            let (lists, list_ends) = (b.take(seeds.seeds)?, b.take(seeds.ends)?);
+            let jobs = tails.jobs(&lists, &list_ends, self.reference.seed_positions());
+            add(&jobs, hits, false)?;
+        }
+        clock.lap(timings, Stage::Split);
+        Ok(())
+    }
+
     /// Estimates the insert size from batches that start the input, and counts how mates lie to each other.
     pub fn estimate_insert(&self, batches: &[ReadBatch]) -> Result<(InsertSize, Orientations)> {
         let sampled: Vec<(Vec<u32>, Orientations)> = batches
             .par_iter()
             .map(|batch| {
                 let mut scratch = Scratch::default();
-                let placed = self.place(batch, None, &mut scratch)?;
+                let placed = self.place_with(batch, None, Effort::Sample, &mut scratch)?;
                 let (mut distances, mut orientations) = (Vec::new(), Orientations::default());
                 let pairs = if batch.paired { batch.templates() } else { 0 };
                 for t in 0..pairs {
@@ -254,6 +279,23 @@ impl<'a> Aligner<'a> {
             .fold(Orientations::default(), |a, b| a + b);
         Ok((InsertSize::estimate(&mut distances.concat()), total))
     }
+}
+
+/// How far to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effort {
+    /// Wherever something better may be.
+    Whole,
+    /// At the first candidates only: that is enough for the insert size.
+    Sample,
+}
+
+/// What the extend kernel has made, on the host.
+fn fetch<B: Kernels>(b: &B, e: Extensions<B>) -> Result<Extended> {
+    Ok(Extended {
+        extensions: b.take(e.extensions)?,
+        runs: b.take(e.runs)?,
+    })
 }
 
 /// Quality from which a read counts for the insert size.
