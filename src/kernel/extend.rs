@@ -871,6 +871,7 @@ impl Lanes {
 /// as it would rather start behind it, so codes there are never read.
 trait Score: Copy + Ord + Default + From<u8> + Into<u16> {
     const MAX: Self;
+    fn of(count: usize) -> Self;
     fn plus(self, gain: Self) -> Self;
     fn less(self, cost: Self) -> Self;
 }
@@ -879,6 +880,10 @@ macro_rules! score {
     ($t:ty) => {
         impl Score for $t {
             const MAX: $t = <$t>::MAX;
+            #[inline(always)]
+            fn of(count: usize) -> $t {
+                count as $t
+            }
             #[inline(always)]
             fn plus(self, gain: $t) -> $t {
                 self.wrapping_add(gain)
@@ -930,18 +935,18 @@ fn fill<T: Score, const N: usize>(lanes: &mut Lanes, s: &Scoring) {
         lanes.genome.as_chunks::<N>().0,
     );
     let traces = lanes.trace.as_chunks_mut::<N>().0;
-    let lengths = &lanes.lengths.as_chunks::<N>().0[0];
+    let lengths = lanes.lengths.as_chunks::<N>().0[0].map(|l| T::of(l.into()));
     let (zero, band) = (T::default(), lanes.band);
     let mut above = [[zero; N]; BAND + 1];
     let mut inserted = [[zero; N]; BAND + 1];
-    let mut best = [[0u16; N]; 3];
+    let [mut best, mut best_at, mut best_k] = [[zero; N]; 3];
     for (i, read) in reads.iter().enumerate() {
         let mut miss = [zero; N];
         for l in 0..N {
             miss[l] = if read[l] == 4 { unknown } else { mismatch };
         }
         let (mut left, mut deleted) = ([zero; N], [zero; N]);
-        let (mut row_best, mut row_k) = ([zero; N], [0u8; N]);
+        let (mut row_best, mut row_k) = ([zero; N], [zero; N]);
         // In the first row every cell starts afresh, with the bonus.
         let (floor, fresh_below) = if i == 0 {
             (end_bonus, T::MAX)
@@ -979,7 +984,7 @@ fn fill<T: Score, const N: usize>(lanes: &mut Lanes, s: &Scoring) {
                 let origin = if m >= d { origin } else { FROM_DELETION };
                 let origin = if md >= n { origin } else { FROM_INSERTION };
                 t[l] = origin | d_opens | n_opens;
-                row_k[l] = if h > row_best[l] { k as u8 } else { row_k[l] };
+                row_k[l] = if h > row_best[l] { T::of(k) } else { row_k[l] };
                 row_best[l] = row_best[l].max(h);
                 left[l] = h;
                 deleted[l] = d;
@@ -987,21 +992,20 @@ fn fill<T: Score, const N: usize>(lanes: &mut Lanes, s: &Scoring) {
                 above[k][l] = h;
             }
         }
+        let (at, next) = (T::of(i), T::of(i + 1));
         for l in 0..N {
-            let (at, row_best) = (i as u16, row_best[l].into());
-            let last = at + 1 == lengths[l];
-            let score = row_best + if last { end_bonus.into() } else { 0 };
-            let better = at < lengths[l]
-                && row_best > 0
-                && (score > best[0][l] || last && score == best[0][l]);
-            if better {
-                best[0][l] = score;
-                best[1][l] = at;
-                best[2][l] = u16::from(row_k[l]);
-            }
+            let last = next == lengths[l];
+            let bonus = if last { end_bonus } else { zero };
+            let score = row_best[l].plus(bonus);
+            // No branches: `|` and `&` let it vectorize.
+            let better = (score > best[l]) | (last & (score == best[l]));
+            let better = better & (at < lengths[l]) & (row_best[l] > zero);
+            best[l] = if better { score } else { best[l] };
+            best_at[l] = if better { at } else { best_at[l] };
+            best_k[l] = if better { row_k[l] } else { best_k[l] };
         }
     }
-    for (all, best) in lanes.best.iter_mut().zip(&best) {
-        all.copy_from_slice(best);
+    for (all, best) in lanes.best.iter_mut().zip([best, best_at, best_k]) {
+        all.copy_from_slice(&best.map(Into::into));
     }
 }
