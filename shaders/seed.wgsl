@@ -41,19 +41,28 @@ fn room_of(count: u32) -> u32 {
   return select(count, 2u, count == CROWDED);
 }
 
+// Words that eight buckets with these counts have among the positions.
+fn words_of(counts: u32) -> u32 {
+  let crowded = counts & (counts >> 1u) & (counts >> 2u) & (counts >> 3u) & 0x11111111u;
+  let words = counts - crowded * (CROWDED - 2u);
+  let sums = (words & 0x0f0f0f0fu) + ((words >> 4u) & 0x0f0f0f0fu);
+  return (sums * 0x01010101u) >> 24u;
+}
+
 // Both buckets of a hash; see src/genome/index.rs.
 fn lookup(hash: u32) -> array<Bucket, 2> {
   let bucket = (hash >> (32u - HASH_BITS)) * 2u;
   let block = blocks(bucket / BUCKETS_PER_BLOCK);
   let within = bucket % BUCKETS_PER_BLOCK;
   var start = block.x;
-  for (var i = 0u; i < within; i += 1u) {
-    start += room_of((block[1u + i / 4u] >> (8u * (i % 4u))) & 0xffu);
+  for (var i = 0u; i < within; i += 8u) {
+    let later = 8u - min(within - i, 8u); // buckets of this word that are not before
+    start += words_of(block[1u + i / 8u] << (4u * later));
   }
   // `within` is even, so that both counts are in one word.
-  let pair = block[1u + within / 4u] >> (8u * (within % 4u));
-  let first = pair & 0xffu;
-  let second = (pair >> 8u) & 0xffu;
+  let pair = block[1u + within / 8u] >> (4u * (within % 8u));
+  let first = pair & 0xfu;
+  let second = (pair >> 4u) & 0xfu;
   return array<Bucket, 2>(resolve(start, first), resolve(start + room_of(first), second));
 }
 

@@ -1,9 +1,10 @@
 //! The seed index: for each hash, on each strand, the places where such a seed stands.
 //!
-//! Bucket `2 * hash + flipped` of `2^(hash_bits + 1)`. Twelve buckets share a block of four words:
-//! where the first one's positions start, then a byte a bucket, its number of positions. So a probe
-//! is one load of 16 aligned bytes. A byte of 255 ([`CROWDED`]) marks a bucket of 255 positions or
-//! more: it holds two words instead, how many there are and where they start, at the end.
+//! Bucket `2 * hash + flipped` of `2^(hash_bits + 1)`. Of these, 24 share a block of four words: where
+//! the first one's positions start, then four bits a bucket, its number of positions. So a probe is
+//! one load of 16 aligned bytes. Four bits of 15 ([`CROWDED`]) mark a bucket of 15 positions or more:
+//! it holds two words instead, how many there are and where they start, at the end. Most buckets hold
+//! one or none, and the bits that this saves go into twice the hashes: half as many chance matches.
 //! Positions are packed-genome offsets of the seed's first base, ascending in a bucket.
 
 use super::reference::Reference;
@@ -11,11 +12,11 @@ use super::syncmer;
 use serde::{Deserialize, Serialize};
 
 /// Buckets in a block.
-pub const BUCKETS_PER_BLOCK: u32 = 12;
+pub const BUCKETS_PER_BLOCK: u32 = 24;
 /// Words in a block.
 pub const WORDS_PER_BLOCK: usize = 4;
-/// Count byte of a bucket whose positions stand elsewhere.
-pub const CROWDED: u32 = 255;
+/// Count of a bucket whose positions stand elsewhere.
+pub const CROWDED: u32 = 15;
 
 /// How seeds were chosen and hashed; an index with others is not usable with this program's kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,14 +69,21 @@ pub fn lookup(blocks: &[u32], positions: &[u32], hash_bits: u32, hash: u32) -> [
     let block = &blocks[block_of(hash_bits, hash)..][..WORDS_PER_BLOCK];
     let within = bucket % BUCKETS_PER_BLOCK;
     let counts = u128::from(block[1]) | u128::from(block[2]) << 32 | u128::from(block[3]) << 64;
-    let before = counts & !(u128::MAX << (8 * within));
-    let (low, high) = (before as u64, (before >> 64) as u64);
-    let pair = (counts >> (8 * within)) as u32 & 0xffff;
-    if has_crowded(low) || has_crowded(high) || has_crowded(u64::from(pair)) {
-        return lookup_crowded(block, within, positions);
+    let before = counts & !(u128::MAX << (4 * within));
+    let start = block[0] + words_of(before as u64) + words_of((before >> 64) as u64);
+    let pair = (counts >> (4 * within)) as u32 & 0xff;
+    let (first, second) = (pair & CROWDED, pair >> 4);
+    if first == CROWDED || second == CROWDED {
+        let behind = start + if first == CROWDED { 2 } else { first };
+        return [(start, first), (behind, second)].map(|(start, count)| {
+            if count == CROWDED {
+                let (count, start) = (positions[start as usize], positions[start as usize + 1]);
+                Bucket { start, count }
+            } else {
+                Bucket { start, count }
+            }
+        });
     }
-    let start = block[0] + sum_of_bytes(low) + sum_of_bytes(high);
-    let (first, second) = (pair & 0xff, pair >> 8);
     [
         Bucket {
             start,
@@ -88,46 +96,16 @@ pub fn lookup(blocks: &[u32], positions: &[u32], hash_bits: u32, hash: u32) -> [
     ]
 }
 
-const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
-
-/// Is one of eight bytes [`CROWDED`]?
-fn has_crowded(bytes: u64) -> bool {
-    // The classic test for a zero byte, of the complement.
-    (!bytes).wrapping_sub(EACH_BYTE) & bytes & (EACH_BYTE << 7) != 0
-}
-
-fn sum_of_bytes(bytes: u64) -> u32 {
-    const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
-    let pairs = (bytes & EVEN) + (bytes >> 8 & EVEN);
-    (pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as u32
-}
-
-/// [`lookup`] in a block with a crowded bucket.
-#[cold]
-fn lookup_crowded(block: &[u32], within: u32, positions: &[u32]) -> [Bucket; 2] {
-    let count_of = |i: u32| block[1 + (i / 4) as usize] >> (8 * (i % 4)) & 0xff;
-    let words_of = |i: u32| {
-        if count_of(i) == CROWDED {
-            2
-        } else {
-            count_of(i)
-        }
-    };
-    let start = block[0] + (0..within).map(words_of).sum::<u32>();
-    let resolve = |start: u32, count: u32| {
-        if count == CROWDED {
-            Bucket {
-                count: positions[start as usize],
-                start: positions[start as usize + 1],
-            }
-        } else {
-            Bucket { start, count }
-        }
-    };
-    [
-        resolve(start, count_of(within)),
-        resolve(start + words_of(within), count_of(within + 1)),
-    ]
+/// Words that 16 buckets with these counts have among the positions.
+#[inline]
+fn words_of(counts: u64) -> u32 {
+    const EACH: u64 = 0x1111_1111_1111_1111;
+    const LOW: u64 = 0x0f0f_0f0f_0f0f_0f0f;
+    // One for each count of 15, which stands for two words; then sums of neighbours, and of all.
+    let crowded = counts & counts >> 1 & counts >> 2 & counts >> 3 & EACH;
+    let words = counts - crowded * u64::from(CROWDED - 2);
+    let sums = (words & LOW) + (words >> 4 & LOW);
+    (sums.wrapping_mul(0x0101_0101_0101_0101) >> 56) as u32
 }
 
 /// Lays out (bucket, position) pairs, given in order, as blocks and positions.
@@ -156,7 +134,7 @@ impl Layout {
         let block = (bucket / BUCKETS_PER_BLOCK) as usize * WORDS_PER_BLOCK;
         let within = bucket % BUCKETS_PER_BLOCK;
         let count = (places.len() as u32).min(CROWDED);
-        self.blocks[block + 1 + (within / 4) as usize] |= count << (8 * (within % 4));
+        self.blocks[block + 1 + (within / 8) as usize] |= count << (4 * (within % 8));
         if count == CROWDED {
             self.positions.push(places.len() as u32);
             self.links.push(self.positions.len());
@@ -177,14 +155,8 @@ impl Layout {
         let mut start = 0u32;
         for block in self.blocks.chunks_exact_mut(WORDS_PER_BLOCK) {
             block[0] = start;
-            for word in &block[1..] {
-                for byte in word.to_le_bytes() {
-                    start += if u32::from(byte) == CROWDED {
-                        2
-                    } else {
-                        u32::from(byte)
-                    };
-                }
+            for &counts in &block[1..] {
+                start += words_of(counts.into());
             }
         }
         debug_assert_eq!(start, main);
@@ -192,9 +164,9 @@ impl Layout {
     }
 }
 
-/// Bits of the hash that give about one position a hash, but never more than 16 blocks' worth of nothing.
+/// Bits of the hash that give about two hashes a position, but 8 at least, and no more than bucket numbers have room for.
 pub(super) fn hash_bits_for(seeds: usize) -> u32 {
-    (seeds.max(1) as f64).log2().round().clamp(8.0, 29.0) as u32
+    (1.0 + (seeds.max(1) as f64).log2().round()).clamp(8.0, 30.0) as u32
 }
 
 /// The parameters this program builds with.
@@ -218,8 +190,8 @@ mod tests {
         for bucket in (0..2u32 << bits).step_by(3) {
             let n = match bucket % 7 {
                 0 => 700,
-                1 => 254,
-                2 => 255,
+                1 => 14,
+                2 => 15,
                 n => n,
             };
             let places: Vec<u32> = (0..n).map(|i| bucket * 1000 + i).collect();
