@@ -1,5 +1,6 @@
 //! BGZF (SAM 1.6 §4.1): gzip in blocks of up to 64 KiB, deflated and inflated side by side.
 
+use super::deflate::Deflater;
 use flate2::bufread::MultiGzDecoder;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use rayon::prelude::*;
@@ -181,31 +182,32 @@ pub fn compressed(bytes: &[u8], level: u8) -> Vec<u8> {
 /// One block: gzip header with the block's size in an extra field, deflated bytes, checksum, length.
 fn deflate(bytes: &[u8], level: u8) -> Vec<u8> {
     thread_local! {
+        static DEFLATER: RefCell<Deflater> = RefCell::default();
         static COMPRESSOR: RefCell<Option<(u8, Compressor)>> = const { RefCell::new(None) };
     }
     const HEADER: usize = 18;
-    COMPRESSOR.with_borrow_mut(|kept| {
-        if kept.as_ref().is_none_or(|(l, _)| *l != level) {
-            let valid = CompressionLvl::new(i32::from(level)).expect("a level from 0 to 12");
-            *kept = Some((level, Compressor::new(valid)));
-        }
-        let (_, compressor) = kept.as_mut().expect("made above");
-        let mut out = END[..HEADER].to_vec();
-        out.resize(
-            HEADER + compressor.deflate_compress_bound(bytes.len()) + 8,
-            0,
-        );
-        let n = compressor
-            .deflate_compress(bytes, &mut out[HEADER..])
-            .expect("the bound holds");
-        out.truncate(HEADER + n);
-        out.extend(libdeflater::crc32(bytes).to_le_bytes());
-        out.extend((bytes.len() as u32).to_le_bytes());
-        let size =
-            u16::try_from(out.len() - 1).expect("a block of 65,280 bytes fits one of 65,536");
-        out[16..18].copy_from_slice(&size.to_le_bytes());
-        out
-    })
+    let mut out = END[..HEADER].to_vec();
+    if level == DEFAULT_LEVEL {
+        DEFLATER.with_borrow_mut(|deflater| deflater.deflate(bytes, &mut out));
+    } else {
+        COMPRESSOR.with_borrow_mut(|kept| {
+            if kept.as_ref().is_none_or(|(l, _)| *l != level) {
+                let valid = CompressionLvl::new(i32::from(level)).expect("a level from 0 to 12");
+                *kept = Some((level, Compressor::new(valid)));
+            }
+            let (_, compressor) = kept.as_mut().expect("made above");
+            out.resize(HEADER + compressor.deflate_compress_bound(bytes.len()), 0);
+            let n = compressor
+                .deflate_compress(bytes, &mut out[HEADER..])
+                .expect("the bound holds");
+            out.truncate(HEADER + n);
+        });
+    }
+    out.extend(libdeflater::crc32(bytes).to_le_bytes());
+    out.extend((bytes.len() as u32).to_le_bytes());
+    let size = u16::try_from(out.len() - 1).expect("a block of 65,280 bytes fits one of 65,536");
+    out[16..18].copy_from_slice(&size.to_le_bytes());
+    out
 }
 
 /// The size of a BGZF block that starts with these bytes (its whole gzip header), if it is one.

@@ -7,6 +7,7 @@ pub mod bam_index;
 pub mod bed;
 pub mod bgzf;
 pub mod calls;
+mod deflate;
 pub mod fasta;
 pub mod fastq;
 pub mod folder;
