@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 const BLOCK: usize = 0xff00;
 /// Blocks that are deflated or inflated side by side.
 const SLAB: usize = 64;
-/// The level that is used unless said otherwise: on alignments, higher ones cost 2.6 times the time for
-/// 3 % less.
+/// The level that is used unless said otherwise. It is [`Deflater`]'s; higher ones are libdeflate's, and
+/// cost twice the time and more for 7 % less.
 pub const DEFAULT_LEVEL: u8 = 1;
 
 /// The empty block at the end of a whole file (SAM 1.6 §4.1.2).

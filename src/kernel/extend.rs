@@ -919,6 +919,7 @@ lanes! {
 
 /// Every inner loop is over lanes and vectorizes.
 #[allow(clippy::inline_always)] // compiled for each width of vector
+#[allow(clippy::needless_bitwise_bool)] // lazy operators are branches, which do not vectorize
 #[inline(always)]
 fn fill<T: Score, const N: usize>(lanes: &mut Lanes, s: &Scoring) {
     let [matched, mismatch, unknown, gap_first, gap_next, end_bonus] = [
@@ -997,7 +998,6 @@ fn fill<T: Score, const N: usize>(lanes: &mut Lanes, s: &Scoring) {
             let last = next == lengths[l];
             let bonus = if last { end_bonus } else { zero };
             let score = row_best[l].plus(bonus);
-            // No branches: `|` and `&` let it vectorize.
             let better = (score > best[l]) | (last & (score == best[l]));
             let better = better & (at < lengths[l]) & (row_best[l] > zero);
             best[l] = if better { score } else { best[l] };
