@@ -285,8 +285,9 @@ impl Deeper<'_> {
 
     /// The best score of the read's hits beside a sure mate's, if any.
     fn held(&self, r: usize, hits: &Hits) -> Option<i32> {
+        let insert = self.insert?;
         let (own, mate) = (&hits.of_read[r], &hits.of_read[r ^ 1]);
-        let (insert, anchor) = self.insert.zip(mate.first())?;
+        let anchor = mate.first()?;
         let second = mate.get(1);
         if second.is_some_and(|second| second.ranked + SURE >= anchor.ranked) {
             return None;
