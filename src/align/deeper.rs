@@ -261,7 +261,7 @@ impl Deeper<'_> {
         // strands; others may have the votes of one strand besides, and crowd it out.
         let fair = kmers.iter().filter(|k| k.looked).count() as u32;
         let most = first.first().map_or(0, |c| c.own_votes());
-        if crowded(first, fair.min(votes)) || 4 * fair < most {
+        if crowded(first, fair.min(votes)) || 2 * fair < most {
             for k in kmers.iter_mut() {
                 k.looked = false;
             }
