@@ -716,9 +716,10 @@ fn aligned_offset(offset: u32, length: u32, reverse: bool) -> u32 {
 }
 
 /// Were places left out of a read's candidates that may have as many votes as one with `fair` of them?
+/// The last candidate's partner counts too: one without, left out behind it, may have more of its own.
 fn crowded(first: &[Candidate], fair: u32) -> bool {
     let last = first.get(MAX_CANDIDATES - 1);
-    last.is_some_and(|c| c.own_votes() >= fair)
+    last.is_some_and(|c| c.own_votes() + c.partner_votes() >= fair)
 }
 
 /// The `wanted` k-mers that do not overlap and have the fewest places that were not looked at; none if
