@@ -770,3 +770,73 @@ fn disjoint(kmers: &[Kmer]) -> i32 {
     }
     count
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::align::{Aligner, Scratch};
+    use crate::backend::Device;
+    use crate::batch::ReadBatch;
+    use crate::domain::GenomePos;
+    use crate::genome::{BuildOptions, Reference, build};
+    use std::io::Write;
+
+    fn random(n: usize, mut seed: u64) -> Vec<u8> {
+        (0..n)
+            .map(|_| {
+                seed = seed
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                b"ACGT"[(seed >> 60) as usize & 3]
+            })
+            .collect()
+    }
+
+    /// Position and quality of a single read, the only one of its batch.
+    fn placed(reference: &Reference, read: &[u8]) -> Option<(u32, u8)> {
+        let batch = ReadBatch {
+            names: b"r".to_vec(),
+            name_ends: vec![1],
+            bases: read.to_vec(),
+            quals: vec![30; read.len()],
+            read_ends: vec![read.len() as u32],
+            ..ReadBatch::default()
+        };
+        let device = Device::choose("cpu").unwrap();
+        let placed = Aligner::new(reference, &device)
+            .place(&batch, None, &mut Scratch::default())
+            .unwrap();
+        let end = &placed.templates[0].ends[0];
+        let hit = &placed.hits.of_read[0][end.hit?];
+        let (_, position) = reference.locate(GenomePos(hit.start)).unwrap();
+        Some((position.0, end.mapq))
+    }
+
+    #[test]
+    fn a_single_read_of_a_repeat_is_looked_for_where_all_lists_are_long() {
+        // More copies than any list that is looked at first has places.
+        let unit = random(400, 1);
+        let mut genome = Vec::new();
+        for copy in 0..600 {
+            genome.extend(random(100, 100 + copy));
+            genome.extend(&unit);
+        }
+        let (copy, at) = (37 * 500 + 100, 120);
+        for i in [20, 75, 130] {
+            let base = &mut genome[copy + at + i];
+            *base = if *base == b'A' { b'C' } else { b'A' };
+        }
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, ">a\n{}", String::from_utf8_lossy(&genome)).unwrap();
+        let reference = build(file.path(), BuildOptions::default()).unwrap();
+        let own = placed(&reference, &genome[copy + at..][..150]);
+        assert!(
+            own.is_some_and(|(position, mapq)| position as usize == copy + at && mapq > 0),
+            "{own:?}"
+        );
+        let any = placed(&reference, &unit[at..][..150]);
+        assert!(
+            any.is_some_and(|(position, mapq)| (position as usize) % 500 == 100 + at && mapq == 0),
+            "{any:?}"
+        );
+    }
+}
