@@ -11,6 +11,7 @@ use std::hint::black_box;
 use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
+use theralign::align::insert::InsertSize;
 use theralign::align::record::{Style, Writer};
 use theralign::align::{Aligner, Scratch};
 use theralign::backend::Device;
@@ -75,13 +76,16 @@ fn input(c: &mut Criterion) {
     time(c, "pack", || packed.fill(&batch));
 }
 
+fn insert_size(aligner: &Aligner, batch: &ReadBatch) -> InsertSize {
+    let batches = std::slice::from_ref(batch);
+    aligner.estimate_insert(batches).unwrap().0
+}
+
 fn aligning(c: &mut Criterion) {
     let (reference, batch) = pairs();
     let device = Device::cpu();
     let aligner = Aligner::new(&reference, &device);
-    let (insert, _) = aligner
-        .estimate_insert(std::slice::from_ref(&batch))
-        .unwrap();
+    let insert = insert_size(&aligner, &batch);
     let mut scratch = Scratch::default();
     time(c, "place", || {
         aligner.place(&batch, Some(&insert), &mut scratch).unwrap()
@@ -116,9 +120,7 @@ fn output(c: &mut Criterion) {
     let (reference, batch) = pairs();
     let device = Device::cpu();
     let aligner = Aligner::new(&reference, &device);
-    let (insert, _) = aligner
-        .estimate_insert(std::slice::from_ref(&batch))
-        .unwrap();
+    let insert = insert_size(&aligner, &batch);
     let placed = aligner
         .place(&batch, Some(&insert), &mut Scratch::default())
         .unwrap();

@@ -22,7 +22,7 @@ use crate::genome::index::{Bucket, block_of, lookup};
 use crate::genome::syncmer::{K, hash_kmer};
 use crate::kernel::candidate::{Candidate, MAX_CANDIDATES, Summary, longest_list};
 use crate::kernel::extend::Scoring;
-use crate::kernel::seed::{self, REVERSE, Reads, Seed, spacing};
+use crate::kernel::seed::{self, REVERSE, Reads, Seed, Thinned, spacing};
 use crate::lanes;
 use std::cmp::Reverse;
 
@@ -328,10 +328,10 @@ impl Deeper<'_> {
         }
         kmers.clear();
         seeds.clear();
-        let mut next = 0;
+        let mut thinned = Thinned::new(spacing(self.length(r)));
         for s in &sampled.found {
             let buckets = self.buckets(s.hash, s.flipped);
-            let looked = s.offset >= next;
+            let looked = thinned.takes(s.offset);
             kmers.push(Kmer {
                 offset: s.offset,
                 buckets,
@@ -340,7 +340,6 @@ impl Deeper<'_> {
             if !looked {
                 continue;
             }
-            next = s.offset + spacing(self.length(r));
             seeds.extend(buckets.iter().filter(|b| b.count > 0).map(|b| Seed {
                 place: 0,
                 start: b.start,
@@ -602,18 +601,13 @@ impl Deeper<'_> {
         let genome = self.reference.packed();
         for p in places.iter() {
             let codes = &strands[usize::from(p.reverse)].0;
-            let mut next = 0;
+            let mut thinned = Thinned::new(spacing(self.length(r)));
             let votes = kmers.iter().filter(|k| {
-                if k.offset < next || !k.looked {
-                    return false;
-                }
                 let at = aligned_offset(k.offset, self.length(r), p.reverse);
                 let there = window(genome, (p.diagonal + at) as usize);
-                let votes = (there ^ window(codes, at as usize)) << (64 - 2 * K) == 0;
-                if votes {
-                    next = k.offset + spacing(self.length(r));
-                }
-                votes
+                k.looked
+                    && (there ^ window(codes, at as usize)) << (64 - 2 * K) == 0
+                    && thinned.takes(k.offset)
             });
             // A changed seed led to it if none of the read's own did.
             let votes = votes.count().max(1) as u32;
@@ -773,38 +767,13 @@ fn disjoint(kmers: &[Kmer]) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use crate::align::{Aligner, Scratch};
-    use crate::backend::Device;
-    use crate::batch::ReadBatch;
+    use crate::align::testing::{place, random, reference};
     use crate::domain::GenomePos;
-    use crate::genome::{BuildOptions, Reference, build};
-    use std::io::Write;
-
-    fn random(n: usize, mut seed: u64) -> Vec<u8> {
-        (0..n)
-            .map(|_| {
-                seed = seed
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                b"ACGT"[(seed >> 60) as usize & 3]
-            })
-            .collect()
-    }
+    use crate::genome::Reference;
 
     /// Position and quality of a single read, the only one of its batch.
     fn placed(reference: &Reference, read: &[u8]) -> Option<(u32, u8)> {
-        let batch = ReadBatch {
-            names: b"r".to_vec(),
-            name_ends: vec![1],
-            bases: read.to_vec(),
-            quals: vec![30; read.len()],
-            read_ends: vec![read.len() as u32],
-            ..ReadBatch::default()
-        };
-        let device = Device::choose("cpu").unwrap();
-        let placed = Aligner::new(reference, &device)
-            .place(&batch, None, &mut Scratch::default())
-            .unwrap();
+        let placed = place(reference, read);
         let end = &placed.templates[0].ends[0];
         let hit = &placed.hits.of_read[0][end.hit?];
         let (_, position) = reference.locate(GenomePos(hit.start)).unwrap();
@@ -825,9 +794,7 @@ mod tests {
             let base = &mut genome[copy + at + i];
             *base = if *base == b'A' { b'C' } else { b'A' };
         }
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        writeln!(file, ">a\n{}", String::from_utf8_lossy(&genome)).unwrap();
-        let reference = build(file.path(), BuildOptions::default()).unwrap();
+        let reference = reference(&genome);
         let own = placed(&reference, &genome[copy + at..][..150]);
         assert!(
             own.is_some_and(|(position, mapq)| position as usize == copy + at && mapq > 0),

@@ -10,6 +10,8 @@ pub mod record;
 mod rescue;
 pub mod run;
 mod split;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::backend::{Cpu, Device, DeviceIndex, DeviceReads, Extensions, Gpu, Kernels};
 use crate::batch::{PackedReads, ReadBatch};

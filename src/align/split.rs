@@ -442,46 +442,14 @@ impl Tails {
 
 #[cfg(test)]
 mod tests {
-    use crate::align::{Aligner, Scratch};
-    use crate::backend::Device;
-    use crate::batch::ReadBatch;
+    use crate::align::testing::{place, random, reference};
     use crate::domain::{Cigar, CigarOp, reverse_complement};
-    use crate::genome::{BuildOptions, Reference, build};
-    use std::io::Write;
-
-    fn random(n: usize, mut seed: u64) -> Vec<u8> {
-        (0..n)
-            .map(|_| {
-                seed = seed
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                b"ACGT"[(seed >> 60) as usize & 3]
-            })
-            .collect()
-    }
-
-    fn reference(sequence: &[u8]) -> Reference {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        writeln!(file, ">a\n{}", String::from_utf8_lossy(sequence)).unwrap();
-        build(file.path(), BuildOptions::default()).unwrap()
-    }
+    use crate::genome::Reference;
 
     /// Where a read is placed: position counted from 0, strand and CIGAR of its primary alignment,
     /// then of the supplementary ones.
     fn placed(reference: &Reference, read: &[u8]) -> Vec<String> {
-        let batch = ReadBatch {
-            names: b"r".to_vec(),
-            name_ends: vec![1],
-            bases: read.to_vec(),
-            quals: vec![30; read.len()],
-            read_ends: vec![read.len() as u32],
-            ..ReadBatch::default()
-        };
-        let device = Device::choose("cpu").unwrap();
-        let aligner = Aligner::new(reference, &device);
-        let placed = aligner
-            .place(&batch, None, &mut Scratch::default())
-            .unwrap();
+        let placed = place(reference, read);
         let end = &placed.templates[0].ends[0];
         let hits = end
             .hit

@@ -88,23 +88,13 @@ pub fn syncmers(codes: impl Iterator<Item = u8>, mut found: impl FnMut(Syncmer))
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::align::testing::random;
     use crate::domain::{code_of, reverse_complement};
 
     fn of(seq: &[u8]) -> Vec<Syncmer> {
         let mut all = Vec::new();
         syncmers(seq.iter().map(|&b| code_of(b)), |s| all.push(s));
         all
-    }
-
-    fn random(n: usize, mut seed: u64) -> Vec<u8> {
-        (0..n)
-            .map(|_| {
-                seed = seed
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                b"ACGT"[(seed >> 60) as usize & 3]
-            })
-            .collect()
     }
 
     #[test]

@@ -96,6 +96,28 @@ pub fn spacing(length: u32) -> u32 {
     length / SPARSE
 }
 
+/// Of k-mers given in order takes those that begin `apart` bases or more behind the one taken before.
+#[derive(Debug)]
+pub(crate) struct Thinned {
+    apart: u32,
+    next: u32,
+}
+
+impl Thinned {
+    pub(crate) fn new(apart: u32) -> Thinned {
+        Thinned { apart, next: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn takes(&mut self, offset: u32) -> bool {
+        let taken = offset >= self.next;
+        if taken {
+            self.next = offset + self.apart;
+        }
+        taken
+    }
+}
+
 /// The definition: appends the seeds of one read, in order.
 pub fn plain(reads: Reads, r: usize, table: Table, out: &mut Vec<Seed>) {
     let (codes, mask) = (reads.codes(r), reads.mask(r));
@@ -106,12 +128,11 @@ pub fn plain(reads: Reads, r: usize, table: Table, out: &mut Vec<Seed>) {
             get_code(codes, i)
         }
     });
-    let (mut rank, mut next) = (0, 0);
+    let (mut rank, mut thinned) = (0, Thinned::new(spacing(reads.spans[r].len)));
     syncmers(letters, |s| {
-        if s.offset < next {
+        if !thinned.takes(s.offset) {
             return;
         }
-        next = s.offset + spacing(reads.spans[r].len);
         let buckets = index::lookup(table.blocks, table.positions, table.hash_bits, s.hash);
         emit(s, rank, buckets, out);
         rank = (rank + 1).min(MAX_RANK);
@@ -269,6 +290,7 @@ fn sample_read(reads: Reads, r: usize, apart: u32, scratch: &mut Scratch) {
         return;
     }
     let (codes, mask) = (reads.codes(r), reads.mask(r));
+    let mut thinned = Thinned::new(apart);
     if mask.iter().any(|&m| m != 0) {
         let letters = (0..length).map(|i| {
             if get_code(mask, i) != 0 {
@@ -277,10 +299,8 @@ fn sample_read(reads: Reads, r: usize, apart: u32, scratch: &mut Scratch) {
                 get_code(codes, i)
             }
         });
-        let mut next = 0;
         syncmers(letters, |s| {
-            if s.offset >= next {
-                next = s.offset + apart;
+            if thinned.takes(s.offset) {
                 scratch.found.push(s);
             }
         });
@@ -317,7 +337,7 @@ fn sample_read(reads: Reads, r: usize, apart: u32, scratch: &mut Scratch) {
     let hits =
         hits.map(|((first, last), least)| u64::from(first == least) | u64::from(last == least));
     // A branch would be guessed wrong for every other one: 64 verdicts at a time, then those that hold.
-    let (mut verdicts, mut from, mut next) = (0u64, 0, 0);
+    let (mut verdicts, mut from) = (0u64, 0);
     for (i, hit) in hits.enumerate() {
         verdicts |= hit << (i % 64);
         if i % 64 < 63 && i + 1 < starts {
@@ -326,10 +346,9 @@ fn sample_read(reads: Reads, r: usize, apart: u32, scratch: &mut Scratch) {
         while verdicts != 0 {
             let at = from + verdicts.trailing_zeros() as usize;
             verdicts &= verdicts - 1;
-            if (at as u32) < next {
+            if !thinned.takes(at as u32) {
                 continue;
             }
-            next = at as u32 + apart;
             // Packed with the first base lowest, a k-mer is the complement of its reverse
             // complement written with the first base highest, as the hash wants it.
             let kr = !window(codes, at) & K_MASK;
