@@ -10,12 +10,16 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use reads::{LENGTH, PAIRS, SEED, pairs};
 use std::hint::black_box;
-use theralign::backend::{Backend, Cpu, DeviceIndex, DeviceReads, Kernels};
+use std::sync::Arc;
+use theralign::backend::{Backend, Cpu, Gpu};
 use theralign::batch::PackedReads;
-use theralign::kernel::candidate::PairWindow;
-use theralign::kernel::extend::Scoring;
+use theralign::device::gpu::Options;
+use theralign::kernel::candidate::{self, Found, PairWindow};
+use theralign::kernel::extend::{self, Extended, Scoring};
+use theralign::kernel::locate::Locator;
 use theralign::kernel::pairhmm::{self, GAP_OPEN, pack, pack_words};
 use theralign::kernel::pileup::{Segment, Settings};
+use theralign::kernel::seed::{self, Reads, Table};
 
 const WINDOW: PairWindow = PairWindow {
     paired: 1,
@@ -23,36 +27,29 @@ const WINDOW: PairWindow = PairWindow {
 };
 
 /// Times `work` on a backend, after comparing what it gives with `expected`.
-fn time<B: Kernels, T: PartialEq>(
+fn time<T: PartialEq>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     id: &str,
-    b: &B,
     expected: &T,
-    mut work: impl FnMut(&B) -> T,
+    mut work: impl FnMut() -> T,
 ) {
     assert!(
-        work(b) == *expected,
+        work() == *expected,
         "{id}: a wrong result is not worth timing"
     );
-    group.bench_function(id, |bench| bench.iter(|| black_box(work(b))));
+    group.bench_function(id, |bench| bench.iter(|| black_box(work())));
 }
 
-/// Times the same generic expression on both backends.
-macro_rules! on_both {
-    ($c:expr, $name:literal, $elements:expr, |$b:ident| $prepare:block, |$p:ident| $work:expr) => {{
-        let mut group = $c.benchmark_group($name);
-        group.sample_size(20);
-        group.throughput(Throughput::Elements($elements as u64));
-        let $b = &Cpu;
-        let $p = $prepare;
-        let expected = $work;
-        time(&mut group, "cpu", $b, &expected, |$b| $work);
-        if let Some($b) = common::gpu() {
-            let $p = $prepare;
-            time(&mut group, "gpu", $b, &expected, |$b| $work);
-        }
-        group.finish();
-    }};
+fn group<'c>(c: &'c mut Criterion, name: &str, elements: usize) -> BenchmarkGroup<'c, WallTime> {
+    let mut group = c.benchmark_group(name);
+    group.sample_size(20);
+    group.throughput(Throughput::Elements(elements as u64));
+    group
+}
+
+/// The best adapter as it is used, without what tests add.
+fn gpu() -> Option<Arc<Gpu>> {
+    common::open(&Options::default())
 }
 
 fn aligning(c: &mut Criterion) {
@@ -60,55 +57,42 @@ fn aligning(c: &mut Criterion) {
     let mut packed = PackedReads::default();
     packed.fill(&batch);
     let bases = 2 * PAIRS * LENGTH;
-    on_both!(
-        c,
-        "seed",
-        bases,
-        |b| {
-            (
-                DeviceReads::upload(b, &packed),
-                DeviceIndex::new(b, &reference),
-            )
-        },
-        |p| b.download(&b.seed(&p.0, &p.1).seeds).unwrap()
-    );
-    on_both!(
-        c,
-        "candidate",
-        bases,
-        |b| {
-            let (reads, index) = (
-                DeviceReads::upload(b, &packed),
-                DeviceIndex::new(b, &reference),
-            );
-            let seeds = b.seed(&reads, &index);
-            (reads, index, seeds)
-        },
-        |p| {
-            let found = b.candidate(&p.0, &p.2, &p.1, WINDOW);
-            b.download(&found.candidates).unwrap()
-        }
-    );
-    on_both!(
-        c,
-        "extend",
-        bases,
-        |b| {
-            let (reads, index) = (
-                DeviceReads::upload(b, &packed),
-                DeviceIndex::new(b, &reference),
-            );
-            let found = b.candidate(&reads, &b.seed(&reads, &index), &index, WINDOW);
-            (reads, index, found.candidates)
-        },
-        |p| {
-            let done = b.extend(&p.0, &p.2, &p.1, &Scoring::default());
-            (
-                b.download(&done.extensions).unwrap(),
-                b.download(&done.runs).unwrap(),
-            )
-        }
-    );
+    let (reads, table) = (Reads::of(&packed), Table::of(&reference));
+    let scoring = Scoring::default();
+    let located = Cpu.locate(&packed, &reference, WINDOW, &scoring).unwrap();
+
+    let scratch = &mut seed::Scratch::default();
+    let (mut seeds, mut ends) = (Vec::new(), Vec::new());
+    time(&mut group(c, "seed", bases), "cpu", &(), || {
+        seed::on_cpu(reads, table, scratch, &mut seeds, &mut ends);
+    });
+    assert!(seeds == located.seeds);
+    let (scratch, mut found) = (&mut candidate::Scratch::default(), Found::default());
+    let lists = (&seeds[..], &ends[..]);
+    time(&mut group(c, "candidate", bases), "cpu", &(), || {
+        candidate::on_cpu(reads, lists, table.positions, WINDOW, scratch, &mut found);
+    });
+    assert!(found.candidates == located.candidates);
+    let (scratch, mut extended) = (&mut extend::Scratch::default(), Extended::default());
+    let (genome, jobs) = (reference.packed(), &found.candidates);
+    time(&mut group(c, "extend", bases), "cpu", &(), || {
+        extend::on_cpu(genome, reads, jobs, &scoring, scratch, &mut extended);
+    });
+    assert!(extended == located.extended);
+
+    // All three, on a GPU in one submission; `theralign bench` tells them apart by timestamps.
+    let mut locate = group(c, "locate", bases);
+    time(&mut locate, "cpu", &located, || {
+        Cpu.locate(&packed, &reference, WINDOW, &scoring).unwrap()
+    });
+    if let Some(gpu) = gpu() {
+        let locator = Locator::new(gpu, &reference, scoring);
+        let mut slot = locator.slot(packed.spans.len());
+        time(&mut locate, "gpu", &located.candidates, || {
+            let located = locator.locate(&mut slot, &packed, WINDOW, &reference);
+            located.unwrap().candidates
+        });
+    }
 }
 
 fn calling(c: &mut Criterion) {
@@ -133,13 +117,18 @@ fn calling(c: &mut Criterion) {
         .collect();
     let words = pack_words(&bytes);
     let cigar = [(LENGTH as u32) << 4];
-    on_both!(
-        c,
-        "pileup",
-        segments.len() * LENGTH,
-        |b| { (b.upload(&words), b.upload(&cigar), b.upload(&segments)) },
-        |p| b.download(&b.pileup(&p.0, &p.1, &p.2, settings)).unwrap()
-    );
+    let gpu = gpu();
+    let expected = Cpu.pileup(&words, &cigar, &segments, settings).unwrap();
+    let mut pileup = group(c, "pileup", segments.len() * LENGTH);
+    time(&mut pileup, "cpu", &expected, || {
+        Cpu.pileup(&words, &cigar, &segments, settings).unwrap()
+    });
+    if let Some(gpu) = &gpu {
+        time(&mut pileup, "gpu", &expected, || {
+            gpu.pileup(&words, &cigar, &segments, settings).unwrap()
+        });
+    }
+    pileup.finish();
 
     let haplotype: Vec<u8> = (0..250)
         .map(|_| pack(random.below(4) as u8, GAP_OPEN))
@@ -160,16 +149,16 @@ fn calling(c: &mut Criterion) {
         })
         .collect();
     let (reads, haplotypes) = (pack_words(&read_bytes), pack_words(&haplotype));
-    on_both!(
-        c,
-        "pairhmm",
-        jobs.len() * LENGTH * haplotype.len(),
-        |b| { (b.upload(&reads), b.upload(&haplotypes), b.upload(&jobs)) },
-        |p| {
-            let longest = haplotype.len() as u32;
-            b.download(&b.pairhmm(&p.0, &p.1, &p.2, longest)).unwrap()
-        }
-    );
+    let expected = Cpu.pairhmm(&reads, &haplotypes, &jobs).unwrap();
+    let mut pairhmm = group(c, "pairhmm", jobs.len() * LENGTH * haplotype.len());
+    time(&mut pairhmm, "cpu", &expected, || {
+        Cpu.pairhmm(&reads, &haplotypes, &jobs).unwrap()
+    });
+    if let Some(gpu) = &gpu {
+        time(&mut pairhmm, "gpu", &expected, || {
+            gpu.pairhmm(&reads, &haplotypes, &jobs).unwrap()
+        });
+    }
 }
 
 criterion_group!(kernels, aligning, calling);

@@ -1,10 +1,10 @@
 //! Reader -> workers -> writer: bounded, and out in the order in.
 
 use crate::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,33 +20,110 @@ pub struct Waits {
     pub sink: Duration,
 }
 
+/// What a worker does with an item, in two parts: between them the item may be under way elsewhere
+/// (on a GPU), while the worker sees to others.
+pub trait Work: Sync {
+    /// What comes in.
+    type In: Send;
+    /// What is begun.
+    type Begun;
+    /// What goes out.
+    type Out: Send;
+    /// What a worker keeps from item to item (buffers); no result may depend on it.
+    type Scratch;
+
+    /// Makes the scratch of a worker.
+    fn scratch(&self) -> Self::Scratch;
+    /// Begins an item.
+    fn begin(&self, scratch: &mut Self::Scratch, item: Self::In) -> Result<Self::Begun>;
+    /// Could it be finished without waiting?
+    fn is_ready(&self, begun: &mut Self::Begun) -> bool;
+    /// Finishes an item, waiting for it if need be.
+    fn finish(&self, scratch: &mut Self::Scratch, begun: Self::Begun) -> Result<Self::Out>;
+}
+
+/// Work that is done in one go.
+struct AtOnce<S, W, In, Out> {
+    scratch: S,
+    work: W,
+    of: std::marker::PhantomData<fn(In) -> Out>,
+}
+
+impl<Scratch, In, Out, S, W> Work for AtOnce<S, W, In, Out>
+where
+    In: Send,
+    Out: Send,
+    S: Fn() -> Scratch + Sync,
+    W: Fn(&mut Scratch, In) -> Result<Out> + Sync,
+{
+    type In = In;
+    type Begun = In;
+    type Out = Out;
+    type Scratch = Scratch;
+
+    fn scratch(&self) -> Scratch {
+        (self.scratch)()
+    }
+
+    fn begin(&self, _: &mut Scratch, item: In) -> Result<In> {
+        Ok(item)
+    }
+
+    fn is_ready(&self, _: &mut In) -> bool {
+        true
+    }
+
+    fn finish(&self, scratch: &mut Scratch, item: In) -> Result<Out> {
+        (self.work)(scratch, item)
+    }
+}
+
+/// [`run_ahead`] for work that is done in one go: at most `2 * workers + 2` items are between
+/// `source` and `sink`.
+///
+/// # Errors
+/// As there.
+pub fn run<In: Send, Out: Send, Scratch>(
+    workers: usize,
+    source: impl FnMut() -> Result<Option<In>> + Send,
+    scratch: impl Fn() -> Scratch + Sync,
+    work: impl Fn(&mut Scratch, In) -> Result<Out> + Sync,
+    sink: impl FnMut(Out) -> Result<()>,
+) -> Result<Waits> {
+    let work = AtOnce {
+        scratch,
+        work,
+        of: std::marker::PhantomData,
+    };
+    run_ahead(workers, 0, source, &work, sink)
+}
+
 /// Takes items from `source` until it gives `None`, turns each into another by `work` on one of
 /// `workers` threads, and hands the results to `sink` in the order in which their items came.
 ///
-/// `source` runs on a thread of its own, `sink` on the caller's. `scratch` makes what a worker keeps
-/// from item to item (buffers); no result may depend on it. At most `2 * workers + 2` items are
-/// between `source` and `sink` at any time, however slow one of them is.
+/// `source` runs on a thread of its own, `sink` on the caller's. A worker begins up to `ahead` items
+/// more while those before them are not ready. At most `(2 + ahead) * workers + 2` items are between
+/// `source` and `sink` at any time, however slow one of them is.
 ///
 /// Gives how long they waited.
 ///
 /// # Errors
 /// The first in the order of the items, whoever met it: everything before it has reached `sink`,
 /// nothing after it does. A panic in any role comes out of this call.
-pub fn run<In: Send, Out: Send, Scratch>(
+pub fn run_ahead<W: Work>(
     workers: usize,
-    mut source: impl FnMut() -> Result<Option<In>> + Send,
-    scratch: impl Fn() -> Scratch + Sync,
-    work: impl Fn(&mut Scratch, In) -> Result<Out> + Sync,
-    mut sink: impl FnMut(Out) -> Result<()>,
+    ahead: usize,
+    mut source: impl FnMut() -> Result<Option<W::In>> + Send,
+    work: &W,
+    mut sink: impl FnMut(W::Out) -> Result<()>,
 ) -> Result<Waits> {
     assert!(workers > 0, "a flow needs a worker");
-    let (scratch, work) = (&scratch, &work);
     let stopped = &AtomicBool::new(false);
     let (job_sender, jobs) = channel();
     let jobs = &Mutex::new(jobs);
     let (done_sender, done) = channel();
     // An item holds a ticket from before it is read until it is written.
-    let in_flight = 2 * workers + 2;
+    let in_flight = (2 + ahead) * workers + 2;
     let (ticket_sender, tickets) = sync_channel(in_flight);
     for _ in 0..in_flight {
         ticket_sender.send(()).expect("its receiver is here");
@@ -74,24 +151,19 @@ pub fn run<In: Send, Out: Send, Scratch>(
             }
         });
         for _ in 0..workers {
-            let done_sender = done_sender.clone();
+            let done = done_sender.clone();
             scope.spawn(move || {
-                let mut kept = None;
-                loop {
-                    let job = timed(|| locked(jobs).recv(), |t| locked(waits).workers += t);
-                    let Ok((number, item)) = job else {
-                        return; // the source has ended
-                    };
-                    if stopped.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let outcome = catch_unwind(AssertUnwindSafe(|| {
-                        work(kept.get_or_insert_with(scratch), item)
-                    }));
-                    if done_sender.send((number, outcome)).is_err() {
-                        return;
-                    }
+                Worker {
+                    work,
+                    ahead,
+                    jobs,
+                    done,
+                    stopped,
+                    waits,
+                    scratch: None,
+                    begun: VecDeque::new(),
                 }
+                .run();
             });
         }
         drop(done_sender);
@@ -110,6 +182,79 @@ pub fn run<In: Send, Out: Send, Scratch>(
         Ok(())
     })?;
     Ok(*locked(waits))
+}
+
+/// A result, an error, or a panic.
+type Outcome<T> = std::thread::Result<Result<T>>;
+
+struct Worker<'a, W: Work> {
+    work: &'a W,
+    ahead: usize,
+    jobs: &'a Mutex<Receiver<(u64, W::In)>>,
+    done: Sender<(u64, Outcome<W::Out>)>,
+    stopped: &'a AtomicBool,
+    waits: &'a Mutex<Waits>,
+    scratch: Option<W::Scratch>,
+    /// Begun and not finished, oldest first.
+    begun: VecDeque<(u64, W::Begun)>,
+}
+
+impl<W: Work> Worker<'_, W> {
+    fn run(mut self) {
+        while !self.stopped.load(Ordering::Relaxed) {
+            let ready = self
+                .begun
+                .iter_mut()
+                .position(|b| self.work.is_ready(&mut b.1));
+            let going = if let Some(ready) = ready {
+                self.finish(ready)
+            } else if self.begun.is_empty() {
+                let jobs = self.jobs;
+                let job = timed(|| locked(jobs).recv(), |t| locked(self.waits).workers += t);
+                job.is_ok_and(|job| self.begin(job))
+            } else if self.begun.len() <= self.ahead
+                && let Some(job) = self.next_at_hand()
+            {
+                self.begin(job)
+            } else {
+                self.finish(0)
+            };
+            if !going {
+                return;
+            }
+        }
+    }
+
+    /// An item that is there already. Another worker that waits for one has the first claim.
+    fn next_at_hand(&self) -> Option<(u64, W::In)> {
+        self.jobs.try_lock().ok()?.try_recv().ok()
+    }
+
+    fn begin(&mut self, (number, item): (u64, W::In)) -> bool {
+        let (work, scratch) = (self.work, &mut self.scratch);
+        let begun = catch_unwind(AssertUnwindSafe(|| {
+            work.begin(scratch.get_or_insert_with(|| work.scratch()), item)
+        }));
+        match begun {
+            Ok(Ok(begun)) => {
+                self.begun.push_back((number, begun));
+                true
+            }
+            Ok(Err(e)) => self.done.send((number, Ok(Err(e)))).is_ok(),
+            Err(panic) => self.done.send((number, Err(panic))).is_ok(),
+        }
+    }
+
+    fn finish(&mut self, rank: usize) -> bool {
+        let Some((number, begun)) = self.begun.remove(rank) else {
+            return true;
+        };
+        let (work, scratch) = (self.work, &mut self.scratch);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            work.finish(scratch.get_or_insert_with(|| work.scratch()), begun)
+        }));
+        self.done.send((number, outcome)).is_ok()
+    }
 }
 
 /// What `wait` gives; `note` is told how long it took.

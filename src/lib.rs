@@ -37,6 +37,9 @@ pub mod kernel;
 /// The trait that every device fulfils, the two that do, and the choice between them.
 pub mod backend;
 
+/// Batches on their way through GPUs, whose threads take them from one queue.
+pub mod ring;
+
 /// Seeds to placed reads: the story of a batch.
 pub mod align;
 

@@ -115,11 +115,13 @@ pub struct Paths {
     pub split: u64,
     /// Reads without a place.
     pub unmapped: u64,
+    /// Templates for which there was no room on a GPU.
+    pub left_to_cpu: u64,
 }
 
 impl Paths {
     /// Each count with its name.
-    fn named(&mut self) -> [(&'static str, &mut u64); 15] {
+    fn named(&mut self) -> [(&'static str, &mut u64); 16] {
         [
             ("reads", &mut self.reads),
             ("no_candidate", &mut self.no_candidate),
@@ -136,6 +138,7 @@ impl Paths {
             ("ends_anywhere", &mut self.ends_anywhere),
             ("split", &mut self.split),
             ("unmapped", &mut self.unmapped),
+            ("left_to_the_cpu", &mut self.left_to_cpu),
         ]
     }
 }

@@ -589,3 +589,40 @@ fn the_demo_finds_its_truth() {
         assert!(said.contains(part), "no {part} in:\n{said}");
     }
 }
+
+#[test]
+fn bench_needs_no_data_and_tells_what_it_found() {
+    let folder = Folder::new();
+    let (json, svg) = (folder.path("b.json"), folder.path("b.svg"));
+    let args = [
+        "bench",
+        "--synthetic",
+        "150000",
+        "--templates",
+        "300",
+        "--threads",
+        "2",
+    ];
+    let args = [
+        &args[..],
+        &["--device", "cpu,cpu", "--json", &json, "--svg", &svg],
+    ]
+    .concat();
+    let done = theralign(&args).fine();
+    assert!(done.stdout.is_empty());
+    assert!(
+        done.stderr.contains("all outputs are the same"),
+        "{}",
+        done.stderr
+    );
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    assert_eq!(
+        (&report["reads"], &report["equal"]),
+        (&600.into(), &true.into())
+    );
+    let [first, second] = [0, 1].map(|d| &report["devices"][d]);
+    assert_eq!(first["digests"], second["digests"]);
+    assert!(first["reads_per_second"]["to_bam"].as_f64().unwrap() > 0.0);
+    let svg = std::fs::read_to_string(svg).unwrap();
+    assert!(svg.starts_with("<svg") && svg.matches("<rect").count() == 1 + 2 * 3);
+}

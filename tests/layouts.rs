@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::mem::{offset_of, size_of};
 use theralign::batch::ReadSpan;
+use theralign::device::peak;
 use theralign::device::shader::{Cut, Shader};
-use theralign::kernel::candidate::{Candidate, Summary};
+use theralign::kernel::candidate::Candidate;
 use theralign::kernel::extend::Extension;
+use theralign::kernel::locate::{self, Batch, Look};
 use theralign::kernel::pairhmm::Job;
 use theralign::kernel::pileup::Segment;
 use theralign::kernel::seed::Seed;
@@ -19,9 +21,11 @@ const FEWEST_BINDINGS: usize = 10;
 
 fn shaders() -> Vec<&'static Shader> {
     let all = [
-        &seed::SHADERS[..],
+        std::slice::from_ref(&seed::SHADER),
+        &locate::SCAN[..],
         &candidate::SHADERS[..],
         &extend::SHADERS[..],
+        std::slice::from_ref(&peak::SHADER),
         std::slice::from_ref(&pileup::SHADER),
         std::slice::from_ref(&pairhmm::SHADER),
     ];
@@ -83,7 +87,8 @@ fn every_kernel_fits_the_least_adapter() {
             .global_variables
             .iter()
             .filter(|(handle, variable)| {
-                variable.binding.is_some() && !info.get_entry_point(entry)[*handle].is_empty()
+                matches!(variable.space, naga::AddressSpace::Storage { .. })
+                    && !info.get_entry_point(entry)[*handle].is_empty()
             })
             .count();
         assert!(used <= FEWEST_BINDINGS, "{}: {used} bindings", shader.name);
@@ -119,7 +124,17 @@ fn structs_have_the_same_layout_in_both_languages() {
             seeded,
             spread
         }),
-        layout!(Summary { lists, skipped }),
+        layout!(Look { lists, limits }),
+        layout!(Batch {
+            reads,
+            mates,
+            longest,
+            hits,
+            candidates,
+            gapped,
+            rows,
+            stretch
+        }),
         layout!(Extension {
             score,
             start,

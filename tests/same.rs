@@ -120,23 +120,35 @@ fn threads_batches_and_devices_do_not_change_a_byte() {
         let _ = std::io::stderr().write_all(b"SKIPPED: no adapter answers\n");
     } else {
         ways.push(way(&["--device", "gpu", "--threads", "2"]));
-        ways.push(Way {
-            options: &["--device", "gpu", "--threads", "7", "--batch", "777"],
-            environment: &[("THERALIGN_FAULT", "lost@9")],
-        });
+        ways.push(way(&["--device", "gpu", "--max-binding", "1M"]));
+        ways.push(way(&["--device", "gpu+cpu", "--threads", "2"]));
+        ways.push(way(&["--device", "gpu+gpu", "--threads", "3"]));
+        for fault in ["lost@9", "refused@40", "hung@20", "memory@3", "wrong@0"] {
+            ways.push(Way {
+                options: &["--device", "gpu", "--threads", "7", "--batch", "777"],
+                environment: match fault {
+                    "lost@9" => &[("THERALIGN_FAULT", "lost@9")],
+                    "refused@40" => &[("THERALIGN_FAULT", "refused@40")],
+                    "hung@20" => &[("THERALIGN_FAULT", "hung@20")],
+                    "memory@3" => &[("THERALIGN_FAULT", "memory@3")],
+                    _ => &[("THERALIGN_FAULT", "wrong@0")],
+                },
+            });
+        }
     }
     for way in ways {
         let (found, talk) = outputs(way);
         assert_same(way, &expected, &found);
         // The GPU must have been in use, and its loss must be told.
-        if way.options.contains(&"gpu") {
+        if way.options.iter().any(|o| o.starts_with("gpu")) {
             assert!(
                 talk.contains("aligning on") && !talk.contains("aligning on CPU"),
                 "{talk}"
             );
         }
         if !way.environment.is_empty() {
-            assert!(talk.contains("going on with the CPU lanes"), "{talk}");
+            assert_eq!(talk.matches("warning:").count(), 1, "{talk}");
+            assert!(talk.contains("going on with"), "{talk}");
         }
     }
 }

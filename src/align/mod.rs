@@ -13,12 +13,15 @@ mod split;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use crate::backend::{Cpu, Device, DeviceIndex, DeviceReads, Extensions, Gpu, Kernels};
+use crate::backend::Device;
 use crate::batch::{PackedReads, ReadBatch};
 use crate::error::thousands;
 use crate::genome::Reference;
 use crate::kernel::candidate::{Candidate, PairWindow, Summary};
 use crate::kernel::extend::{Extended, MAX_READ, MAX_RUNS, Scoring};
+use crate::kernel::locate::{self, Located};
+use crate::kernel::seed::Reads;
+use crate::ring::{Ring, Ticket};
 use crate::timings::{Clock, Paths, Stage, Timings};
 use crate::{Error, Result};
 use deeper::Deeper;
@@ -33,11 +36,26 @@ pub const LEAST_SCORE: i32 = 30;
 /// Aligns batches against one reference.
 pub struct Aligner<'a> {
     reference: &'a Reference,
-    device: &'a Device,
-    cpu: DeviceIndex<'a, Cpu>,
-    gpu: Option<DeviceIndex<'a, Gpu>>,
+    ring: Option<Ring>,
+    /// The CPU lanes take whole batches while the GPUs are busy.
+    shares: bool,
     scoring: Scoring,
     least: i32,
+}
+
+/// A batch that is begun: packed, and on its way through a GPU if there is one.
+#[derive(Debug)]
+pub struct Begun {
+    way: Way,
+    window: PairWindow,
+    insert: Option<InsertSize>,
+    effort: Effort,
+}
+
+#[derive(Debug)]
+enum Way {
+    OnCpu(PackedReads),
+    OnGpu(Ticket),
 }
 
 /// Where a batch's reads are placed.
@@ -52,7 +70,8 @@ pub struct Placements {
 /// What a worker keeps from batch to batch.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    packed: PackedReads,
+    /// Of batches that are finished.
+    spare: Vec<PackedReads>,
     rescue: rescue::Scratch,
     deeper: deeper::Scratch,
     split: split::Scratch,
@@ -62,14 +81,13 @@ pub struct Scratch {
 
 impl<'a> Aligner<'a> {
     /// An aligner for this reference; puts the index on the device.
-    pub fn new(reference: &'a Reference, device: &'a Device) -> Aligner<'a> {
-        let on_gpu = |gpu| DeviceIndex::new(gpu, reference);
+    pub fn new(reference: &'a Reference, device: &Device) -> Aligner<'a> {
+        let scoring = Scoring::default();
         Aligner {
             reference,
-            device,
-            cpu: DeviceIndex::new(&Cpu, reference),
-            gpu: device.working_gpu().map(on_gpu),
-            scoring: Scoring::default(),
+            ring: Ring::start(device, reference, scoring),
+            shares: device.shares(),
+            scoring,
             least: LEAST_SCORE,
         }
     }
@@ -82,77 +100,97 @@ impl<'a> Aligner<'a> {
 
     /// Aligns and places the reads of a batch. `insert` is the library's insert size; while it is
     /// not known, pairs are placed read by read.
+    ///
+    /// # Errors
+    /// For a read that is too long.
     pub fn place(
         &self,
         batch: &ReadBatch,
         insert: Option<&InsertSize>,
         scratch: &mut Scratch,
     ) -> Result<Placements> {
-        self.place_with(batch, insert, Effort::Whole, scratch)
+        let begun = self.begin(batch, insert, Effort::Whole, scratch)?;
+        Ok(self.finish(batch, begun, scratch))
     }
 
-    fn place_with(
+    /// Packs a batch, and sends it to a GPU if there is one, with `shares` only if it has room.
+    ///
+    /// # Errors
+    /// For a read that is too long.
+    pub fn begin(
         &self,
         batch: &ReadBatch,
         insert: Option<&InsertSize>,
         effort: Effort,
         scratch: &mut Scratch,
-    ) -> Result<Placements> {
+    ) -> Result<Begun> {
         let mut clock = Clock::start();
-        scratch.packed.fill(batch);
+        let mut packed = scratch.spare.pop().unwrap_or_default();
+        packed.fill(batch);
         clock.lap(&mut scratch.timings, Stage::Pack);
-        let spans = &scratch.packed.spans;
-        if let Some(r) = spans.iter().position(|s| s.len as usize > MAX_READ) {
-            let record = batch.first_template + batch.template_of(r) as u64 + 1;
-            return Err(Error::input(
-                "the reads",
-                format!("record {}", thousands(record)),
-                format!(
-                    "{} has {} bases, and at most {MAX_READ} are aligned",
-                    batch.name(batch.template_of(r)).escape_ascii(),
-                    batch.read_len(r)
-                ),
-                "theralign aligns short reads; use minimap2 for long ones.",
-            ));
+        if let Some(r) = packed.spans.iter().position(|s| s.len as usize > MAX_READ) {
+            return Err(too_long(batch, r));
         }
-        if let Some(index) = &self.gpu {
-            let on_gpu = |gpu: &Gpu| self.place_on(gpu, index, batch, insert, effort, scratch);
-            if let Some(placed) = self.device.on_gpu(on_gpu)? {
-                return Ok(placed);
-            }
-        }
-        self.place_on(&Cpu, &self.cpu, batch, insert, effort, scratch)
-    }
-
-    fn place_on<B: Kernels>(
-        &self,
-        b: &B,
-        index: &DeviceIndex<'_, B>,
-        batch: &ReadBatch,
-        insert: Option<&InsertSize>,
-        effort: Effort,
-        scratch: &mut Scratch,
-    ) -> Result<Placements> {
-        let (packed, timings) = (&scratch.packed, &mut scratch.timings);
-        let mut clock = Clock::start();
-        let longest = insert.map_or(LONGEST_UNKNOWN, |i| i.high);
         let window = PairWindow {
             paired: u32::from(batch.paired),
-            longest,
+            longest: insert.map_or(LONGEST_UNKNOWN, |i| i.high),
         };
-        let reads = DeviceReads::upload(b, packed);
-        clock.lap(timings, Stage::Pack);
-        let seeds = b.seed(&reads, index);
-        clock.lap(timings, Stage::Seed);
-        let found = b.candidate(&reads, &seeds, index, window);
-        clock.lap(timings, Stage::Candidate);
-        let extended = b.extend(&reads, &found.candidates, index, &self.scoring);
-        clock.lap(timings, Stage::Extend);
+        let way = match &self.ring {
+            Some(ring) if !(batch.is_empty() || self.shares && ring.is_full()) => {
+                match ring.submit(packed, window) {
+                    Ok(ticket) => Way::OnGpu(ticket),
+                    Err(packed) => Way::OnCpu(packed),
+                }
+            }
+            _ => Way::OnCpu(packed),
+        };
+        Ok(Begun {
+            way,
+            window,
+            insert: insert.copied(),
+            effort,
+        })
+    }
 
-        let first = b.take(found.candidates)?;
-        let mut summaries = b.take(found.summaries)?;
-        let extended = fetch(b, extended)?;
+    /// Places the reads of a batch that was begun.
+    pub fn finish(&self, batch: &ReadBatch, begun: Begun, scratch: &mut Scratch) -> Placements {
+        let timings = &mut scratch.timings;
+        let mut clock = Clock::start();
+        let (packed, located) = match begun.way {
+            Way::OnCpu(packed) => (packed, None),
+            Way::OnGpu(ticket) => {
+                let left = &mut timings.paths.left_to_cpu;
+                ticket.wait(self.reference, &self.scoring, left)
+            }
+        };
         clock.lap(timings, Stage::WaitDevice);
+        let located = located.unwrap_or_else(|| {
+            let reads = Reads::of(&packed);
+            locate::on_cpu(reads, self.reference, begun.window, &self.scoring, timings)
+        });
+        let insert = begun.insert.as_ref();
+        let placed = self.place_located(batch, &packed, located, insert, begun.effort, scratch);
+        scratch.spare.push(packed);
+        placed
+    }
+
+    fn place_located(
+        &self,
+        batch: &ReadBatch,
+        packed: &PackedReads,
+        located: Located,
+        insert: Option<&InsertSize>,
+        effort: Effort,
+        scratch: &mut Scratch,
+    ) -> Placements {
+        let timings = &mut scratch.timings;
+        let mut clock = Clock::start();
+        let Located {
+            candidates: first,
+            mut summaries,
+            extended,
+            ..
+        } = located;
         let mut hits = Hits::new(batch.reads(), self.least);
         let context = (self.reference, packed, &self.scoring);
         hits.add(&first, &extended, context, false);
@@ -160,11 +198,10 @@ impl<'a> Aligner<'a> {
         clock.lap(timings, Stage::Pair);
         let insert = insert.filter(|_| batch.paired);
         if effort == Effort::Whole {
-            let jobs = (batch, &reads, &first[..]);
             let found = (&mut hits, &mut summaries[..]);
-            self.look_further(b, index, jobs, insert, found, scratch)?;
+            self.look_further((batch, packed, &first), insert, found, scratch);
         }
-        let (packed, timings) = (&scratch.packed, &mut scratch.timings);
+        let timings = &mut scratch.timings;
         let mut clock = Clock::start();
         let templates = place_templates(batch, &hits, packed, &summaries, insert);
         for (t, template) in templates.iter().enumerate() {
@@ -176,41 +213,39 @@ impl<'a> Aligner<'a> {
             }
         }
         clock.lap(timings, Stage::Pair);
-        Ok(Placements { hits, templates })
+        Placements { hits, templates }
     }
 
     /// What the first candidates leave to be found: mates beside their mates, better places of reads in
-    /// doubt, clipped ends. Into the hits, and what is known of the seeds.
-    fn look_further<B: Kernels>(
+    /// doubt, clipped ends. Into the hits, and what is known of the seeds. It is little, of few reads,
+    /// and each step needs what the one before found: the CPU lanes do it sooner than a GPU is asked.
+    fn look_further(
         &self,
-        b: &B,
-        index: &DeviceIndex<'_, B>,
-        (batch, reads, first): (&ReadBatch, &DeviceReads<B>, &[Candidate]),
+        (batch, packed, first): (&ReadBatch, &PackedReads, &[Candidate]),
         insert: Option<&InsertSize>,
         (hits, summaries): (&mut Hits, &mut [Summary]),
         scratch: &mut Scratch,
-    ) -> Result<()> {
+    ) {
         let Scratch {
-            packed,
             rescue,
             deeper,
             split,
             timings,
+            ..
         } = scratch;
-        let packed = &*packed;
         let mut clock = Clock::start();
-        let add = |jobs: &[Candidate], hits: &mut Hits, rescued| -> Result<()> {
+        let add = |jobs: &[Candidate], hits: &mut Hits, rescued| {
             if !jobs.is_empty() {
-                let extended = b.extend(reads, &b.upload(jobs), index, &self.scoring);
+                let reads = Reads::of(packed);
+                let extended = locate::extend_on_cpu(reads, self.reference, jobs, &self.scoring);
                 let context = (self.reference, packed, &self.scoring);
-                hits.add(jobs, &fetch(b, extended)?, context, rescued);
+                hits.add(jobs, &extended, context, rescued);
             }
-            Ok(())
         };
         if let Some(insert) = insert {
             let all = 0..batch.templates();
             let jobs = rescue::jobs(all, hits, packed, self.reference, insert, rescue);
-            add(&jobs, hits, true)?;
+            add(&jobs, hits, true);
             timings.paths.rescue_jobs += jobs.len() as u64;
             clock.lap(timings, Stage::Rescue);
         }
@@ -221,14 +256,14 @@ impl<'a> Aligner<'a> {
             insert,
         };
         let jobs = look.jobs(first, hits, summaries, deeper);
-        add(&jobs, hits, false)?;
+        add(&jobs, hits, false);
         timings.paths.deeper_jobs += jobs.len() as u64;
         clock.lap(timings, Stage::Deeper);
         if let Some(insert) = insert {
             let again = jobs.chunk_by(|a, b| a.read / 2 == b.read / 2);
             let again = again.map(|jobs| jobs[0].read as usize / 2);
             let jobs = rescue::jobs(again, hits, packed, self.reference, insert, rescue);
-            add(&jobs, hits, true)?;
+            add(&jobs, hits, true);
             timings.paths.rescue_jobs += jobs.len() as u64;
             clock.lap(timings, Stage::Rescue);
         }
@@ -236,14 +271,12 @@ impl<'a> Aligner<'a> {
         let tails = split::tails(hits, batch);
         timings.paths.ends_anywhere += tails.len() as u64;
         if !tails.is_empty() {
-            let ends = DeviceReads::upload(b, &tails.packed);
-            let seeds = b.seed(&ends, index);
-            let (lists, list_ends) = (b.take(seeds.seeds)?, b.take(seeds.ends)?);
+            let ends = Reads::of(&tails.packed);
+            let (lists, list_ends) = locate::seeds_on_cpu(ends, self.reference);
             let jobs = tails.jobs(&lists, &list_ends, self.reference.seed_positions());
-            add(&jobs, hits, false)?;
+            add(&jobs, hits, false);
         }
         clock.lap(timings, Stage::Split);
-        Ok(())
     }
 
     /// Estimates the insert size from batches that start the input, and counts how mates lie to each other.
@@ -252,7 +285,8 @@ impl<'a> Aligner<'a> {
             .par_iter()
             .map(|batch| {
                 let mut scratch = Scratch::default();
-                let placed = self.place_with(batch, None, Effort::Sample, &mut scratch)?;
+                let begun = self.begin(batch, None, Effort::Sample, &mut scratch)?;
+                let placed = self.finish(batch, begun, &mut scratch);
                 let (mut distances, mut orientations) = (Vec::new(), Orientations::default());
                 let pairs = if batch.paired { batch.templates() } else { 0 };
                 for t in 0..pairs {
@@ -283,21 +317,38 @@ impl<'a> Aligner<'a> {
     }
 }
 
+impl Begun {
+    /// Could it be finished without waiting for a device?
+    pub fn is_ready(&mut self) -> bool {
+        match &mut self.way {
+            Way::OnCpu(_) => true,
+            Way::OnGpu(ticket) => ticket.is_ready(),
+        }
+    }
+}
+
+fn too_long(batch: &ReadBatch, r: usize) -> Error {
+    let template = batch.template_of(r);
+    let record = batch.first_template + template as u64 + 1;
+    Error::input(
+        "the reads",
+        format!("record {}", thousands(record)),
+        format!(
+            "{} has {} bases, and at most {MAX_READ} are aligned",
+            batch.name(template).escape_ascii(),
+            batch.read_len(r)
+        ),
+        "theralign aligns short reads; use minimap2 for long ones.",
+    )
+}
+
 /// How far to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effort {
+pub enum Effort {
     /// Wherever something better may be.
     Whole,
     /// At the first candidates only: that is enough for the insert size.
     Sample,
-}
-
-/// What the extend kernel has made, on the host.
-fn fetch<B: Kernels>(b: &B, e: Extensions<B>) -> Result<Extended> {
-    Ok(Extended {
-        extensions: b.take(e.extensions)?,
-        runs: b.take(e.runs)?,
-    })
 }
 
 /// Quality from which a read counts for the insert size.

@@ -1,8 +1,8 @@
 //! Reads to an alignment file: the whole of `theralign align`.
 
 use super::insert::{InsertSize, SAMPLE};
-use super::record::{Style, Writer};
-use super::{Aligner, Scratch};
+use super::record::{Encode, Style, Writer};
+use super::{Aligner, Begun, Effort, Scratch};
 use crate::backend::Device;
 use crate::batch::ReadBatch;
 use crate::error::thousands;
@@ -105,10 +105,10 @@ impl Sink {
     }
 }
 
-/// Templates in a batch for CPU lanes: what the caches hold.
-const CPU_BATCH: usize = 2048;
-/// And for a GPU: enough to keep it busy.
-const GPU_BATCH: usize = 32_768;
+/// Templates in a batch: what the caches of a CPU hold. A GPU takes several of them at once.
+const BATCH: usize = 2048;
+/// Batches that a worker begins while a GPU has others of its under way.
+pub const AHEAD: usize = 16;
 
 /// A batch's records, and what they add to the summary.
 struct Done {
@@ -127,12 +127,7 @@ struct Done {
 pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<Summary> {
     let begun = Instant::now();
     let mut timings = Timings::default();
-    let batch = options.batch.unwrap_or(if device.working_gpu().is_some() {
-        GPU_BATCH
-    } else {
-        CPU_BATCH
-    });
-    let mut reader = options.source.open(batch)?;
+    let mut reader = options.source.open(options.batch.unwrap_or(BATCH))?;
     eprintln!("aligning on {}", device.name());
     let groups = match &options.read_group {
         Some(group) => vec![group.clone()],
@@ -176,41 +171,25 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
         Order::Input => Stage::Write,
         Order::Coordinate => Stage::Sort,
     };
-    let waits = flow::run(
-        options.threads,
-        || match first.pop_front() {
-            Some(batch) => Ok(Some(batch)),
-            None => reader.next_batch(),
-        },
-        || {
+    let work = Work {
+        aligner: &aligner,
+        insert: insert.as_ref(),
+        writer: || {
             let encode = |r: &Record, out: &mut Vec<u8>| match order {
                 Order::Input => write_sam(r, reference.contigs(), out),
                 Order::Coordinate => write_bam(r, out),
             };
-            (
-                Scratch::default(),
-                Writer::new(reference, group, options.style, encode),
-            )
+            Writer::new(reference, group, options.style, encode)
         },
-        |(scratch, writer), batch: ReadBatch| {
-            let placed = aligner.place(&batch, insert.as_ref(), scratch)?;
-            let mut done = Done {
-                bytes: Vec::new(),
-                templates: batch.templates() as u64,
-                reads: batch.reads() as u64,
-                mapped: 0,
-                proper: 0,
-                timings: std::mem::take(&mut scratch.timings),
-            };
-            let mut clock = Clock::start();
-            for (t, template) in placed.templates.iter().enumerate() {
-                writer.write(&batch, t, &placed.hits, template, &mut done.bytes);
-                done.mapped += template.ends.iter().filter(|e| e.hit.is_some()).count() as u64;
-                done.proper += if template.proper { 2 } else { 0 };
-            }
-            clock.lap(&mut done.timings, Stage::Record);
-            Ok(done)
+    };
+    let waits = flow::run_ahead(
+        options.threads,
+        if device.gpus().is_empty() { 0 } else { AHEAD },
+        || match first.pop_front() {
+            Some(batch) => Ok(Some(batch)),
+            None => reader.next_batch(),
         },
+        &work,
         |done: Done| {
             summary.templates += done.templates;
             summary.reads += done.reads;
@@ -245,6 +224,64 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
     summary.timings.merge(timings);
     summary.wall = begun.elapsed();
     Ok(summary)
+}
+
+/// What workers do with batches.
+struct Work<'a, W> {
+    aligner: &'a Aligner<'a>,
+    insert: Option<&'a InsertSize>,
+    /// Makes a worker's writer.
+    writer: W,
+}
+
+impl<'a, W, E> flow::Work for Work<'a, W>
+where
+    W: Fn() -> Writer<'a, E> + Sync,
+    E: Encode,
+{
+    type In = ReadBatch;
+    type Begun = (ReadBatch, Begun);
+    type Out = Done;
+    type Scratch = (Scratch, Writer<'a, E>);
+
+    fn scratch(&self) -> Self::Scratch {
+        (Scratch::default(), (self.writer)())
+    }
+
+    fn begin(&self, (scratch, _): &mut Self::Scratch, batch: ReadBatch) -> Result<Self::Begun> {
+        let begun = self
+            .aligner
+            .begin(&batch, self.insert, Effort::Whole, scratch)?;
+        Ok((batch, begun))
+    }
+
+    fn is_ready(&self, (_, begun): &mut Self::Begun) -> bool {
+        begun.is_ready()
+    }
+
+    fn finish(
+        &self,
+        (scratch, writer): &mut Self::Scratch,
+        (batch, begun): Self::Begun,
+    ) -> Result<Done> {
+        let placed = self.aligner.finish(&batch, begun, scratch);
+        let mut done = Done {
+            bytes: Vec::new(),
+            templates: batch.templates() as u64,
+            reads: batch.reads() as u64,
+            mapped: 0,
+            proper: 0,
+            timings: std::mem::take(&mut scratch.timings),
+        };
+        let mut clock = Clock::start();
+        for (t, template) in placed.templates.iter().enumerate() {
+            writer.write(&batch, t, &placed.hits, template, &mut done.bytes);
+            done.mapped += template.ends.iter().filter(|e| e.hit.is_some()).count() as u64;
+            done.proper += if template.proper { 2 } else { 0 };
+        }
+        clock.lap(&mut done.timings, Stage::Record);
+        Ok(done)
+    }
 }
 
 /// Reads batches until they hold the templates that the insert size is estimated from.

@@ -35,7 +35,7 @@ pub(super) fn place(reference: &Reference, read: &[u8]) -> Placements {
         read_ends: vec![read.len() as u32],
         ..ReadBatch::default()
     };
-    let device = Device::choose("cpu").unwrap();
+    let device = Device::choose("cpu", None).unwrap();
     Aligner::new(reference, &device)
         .place(&batch, None, &mut Scratch::default())
         .unwrap()

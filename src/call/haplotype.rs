@@ -184,8 +184,6 @@ pub struct Jobs {
     pub haplotypes: Vec<u8>,
     /// What is to be computed.
     pub jobs: Vec<Job>,
-    /// Length of the longest haplotype.
-    pub longest: u32,
 }
 
 /// Where a read's jobs are, one a haplotype from `first` on.
@@ -213,7 +211,6 @@ impl Jobs {
             .map(|h| {
                 let at = self.haplotypes.len() as u32;
                 self.haplotypes.extend(&h.bytes);
-                self.longest = self.longest.max(h.bytes.len() as u32);
                 (at, h.bytes.len() as u32)
             })
             .collect();

@@ -17,10 +17,11 @@ pub mod reads;
 pub mod record;
 pub mod repeats;
 
-use crate::backend::{Device, Kernels};
-use crate::domain::{ContigId, LogLik, Pos, Span};
+use crate::backend::{Backend, Device};
+use crate::domain::{ContigId, Pos, Span};
 use crate::format::{bed, vcf};
 use crate::genome::Reference;
+use crate::kernel::pairhmm::pack_words;
 use crate::kernel::pileup::Settings;
 use crate::{Error, Result};
 use active::{Survey, Suspect, Window};
@@ -245,21 +246,10 @@ fn survey_tile(context: &Context, tile: Tile) -> Result<Survey> {
         min_quality: u32::from(context.options.min_base_quality),
     };
     let counts = context.device.run(
-        |gpu| pileup_on(gpu, &bases, &cigars, &segments, settings),
-        |cpu| pileup_on(cpu, &bases, &cigars, &segments, settings),
+        |gpu| gpu.pileup(&bases, &cigars, &segments, settings),
+        |cpu| cpu.pileup(&bases, &cigars, &segments, settings),
     )?;
     Ok(active::survey(&load, &counts, settings, tile.span, &around))
-}
-
-fn pileup_on<B: Kernels>(
-    b: &B,
-    bases: &[u32],
-    cigars: &[u32],
-    segments: &[crate::kernel::pileup::Segment],
-    settings: Settings,
-) -> Result<Vec<u32>> {
-    let (bases, cigars, segments) = (b.upload(bases), b.upload(cigars), b.upload(segments));
-    b.download(&b.pileup(&bases, &cigars, &segments, settings))
 }
 
 /// Second round: windows, each with the tile in which its first allele stands.
@@ -323,9 +313,11 @@ fn call_windows(
             .collect();
         asked.push((w, haplotypes, of_samples));
     }
-    let results = context
-        .device
-        .run(|gpu| pairhmm_on(gpu, &jobs), |cpu| pairhmm_on(cpu, &jobs))?;
+    let (reads, haplotypes) = (pack_words(&jobs.reads), pack_words(&jobs.haplotypes));
+    let results = context.device.run(
+        |gpu| gpu.pairhmm(&reads, &haplotypes, &jobs.jobs),
+        |cpu| cpu.pairhmm(&reads, &haplotypes, &jobs.jobs),
+    )?;
     let mut calls = Vec::new();
     let mut capped = 0;
     for (window, haplotypes, of_samples) in asked {
@@ -356,14 +348,6 @@ fn call_windows(
         });
     }
     Ok((calls, capped))
-}
-
-fn pairhmm_on<B: Kernels>(b: &B, jobs: &Jobs) -> Result<Vec<LogLik>> {
-    use crate::kernel::pairhmm::pack_words;
-    let reads = b.upload(&pack_words(&jobs.reads));
-    let haplotypes = b.upload(&pack_words(&jobs.haplotypes));
-    let of_jobs = b.upload(&jobs.jobs);
-    b.download(&b.pairhmm(&reads, &haplotypes, &of_jobs, jobs.longest))
 }
 
 /// Writes the VCF with its index, and the depth.

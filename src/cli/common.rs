@@ -40,15 +40,18 @@ impl Threads {
 /// Where the kernels run.
 #[derive(clap::Args, Debug, Clone)]
 pub struct DeviceChoice {
-    /// auto (a real GPU, else the CPU), cpu, gpu, or part of an adapter's name or its PCI id, as `theralign devices` lists them
+    /// auto (a real GPU with the CPU beside it, else the CPU), cpu, gpu, gpus, or part of an adapter's name or its PCI id, as `theralign devices` lists them; join several by +
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: String,
+    /// Bind no more than so many bytes at once on a GPU, for tests
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, hide = true)]
+    pub max_binding: Option<usize>,
 }
 
 impl DeviceChoice {
     /// Opens the device.
     pub fn open(&self) -> Result<Device> {
-        Device::choose(&self.device)
+        Device::choose(&self.device, self.max_binding.map(|b| b as u64))
     }
 }
 

@@ -4,11 +4,16 @@ use crate::Result;
 use crate::device::adapter::{self, Found};
 use crate::device::lanes::Level;
 use crate::error::thousands;
+use crate::kernel::locate::room_for;
+use crate::ring::{SLOTS, most_reads};
 use std::io::Write;
 
 /// List devices, their limits, and which one --device auto takes
 #[derive(clap::Args, Debug)]
 pub struct Args {}
+
+/// Storage buffers that the kernels need, tables in one piece.
+const FEWEST_BUFFERS: u32 = 10;
 
 /// Prints the list; having no adapter is no error.
 pub fn run(_: &Args) -> Result<()> {
@@ -17,8 +22,8 @@ pub fn run(_: &Args) -> Result<()> {
     for f in &found {
         text += &describe(f);
     }
-    let taken = match adapter::choose("auto", &found)? {
-        Some(f) => f.title(),
+    let taken = match adapter::choose("auto", &found)?.adapters.first() {
+        Some(f) => format!("{} with the CPU lanes beside it", f.title()),
         None if found.is_empty() => "the CPU lanes: no adapter answers".into(),
         None => "the CPU lanes: they are faster than a software adapter".into(),
     };
@@ -38,8 +43,21 @@ fn describe_cpu() -> String {
 
 fn describe(f: &Found) -> String {
     let l = &f.limits;
+    let wanted = most_reads(f.is_software());
+    let (reads, room) = room_for(wanted, l.max_storage_buffer_binding_size);
+    let by_binding = if reads < wanted / 8 * 8 {
+        ", as many as its bindings allow"
+    } else {
+        ""
+    };
+    let trouble = if l.max_storage_buffers_per_shader_stage < FEWEST_BUFFERS {
+        "\n  cannot align: it has too few storage buffers"
+    } else {
+        ""
+    };
     format!(
-        "{}: {:?}, {} {}\n  binding {}, buffer {}, {} storage buffers, workgroups of {}, {} a dimension, subgroups of {}\n",
+        "{}: {:?}, {} {}\n  binding {}, buffer {}, {} storage buffers, workgroups of {}, {} a dimension, subgroups of {}\n  \
+         {} reads a submission{by_binding}; {SLOTS} submissions at once take {} beside the index{trouble}\n",
         f.title(),
         f.info.backend,
         f.info.driver,
@@ -50,6 +68,8 @@ fn describe(f: &Found) -> String {
         thousands(u64::from(l.max_compute_invocations_per_workgroup)),
         thousands(u64::from(l.max_compute_workgroups_per_dimension)),
         f.info.subgroup_max_size,
+        thousands(reads as u64),
+        bytes(room * SLOTS as u64),
     )
 }
 

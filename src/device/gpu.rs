@@ -1,4 +1,5 @@
-//! One GPU: typed buffers, read-only tables cut to the adapter's limits, and one [`Gpu::run`].
+//! One GPU: typed buffers, read-only tables cut to the adapter's limits, and one [`Gpu::run`] for a
+//! kernel by itself; for a chain of them see [`super::program`].
 //!
 //! Launching does not wait and does not fail; trouble comes to light when a result is downloaded.
 //! After the first trouble the device does nothing more, and every download returns that error: the
@@ -10,18 +11,17 @@ use super::shader::{Cut, Shader};
 use crate::{Error, Result};
 use bytemuck::Pod;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 pub use super::buffer::{Arg, Buf, Table};
 pub use super::fault::{Fault, Options};
 
-/// Outputs hold this in every word until a kernel writes them, so that work left undone shows.
+/// If [`Options::poison`] says so, outputs hold this in every word until a kernel writes them, so
+/// that work left undone shows.
 pub const POISON: u32 = 0xDEAD_5EED;
 
-/// Count of results of a job whose loops the driver has cut short; see `common.wgsl`.
-const CUT: u32 = u32::MAX;
 /// Threads in a workgroup. Every adapter allows 64, and it is a multiple of all subgroup sizes.
 const LANES: u32 = 64;
 /// A device that has not finished its work in this time is taken for hung.
@@ -36,7 +36,7 @@ const SMALLEST: u64 = 256;
 /// An opened GPU. Dropping it frees the device.
 #[derive(Debug)]
 pub struct Gpu {
-    device: wgpu::Device,
+    pub(super) device: wgpu::Device,
     queue: wgpu::Queue,
     name: String,
     software: bool,
@@ -46,9 +46,12 @@ pub struct Gpu {
     max_tables_and_args: u32,
     max_groups: u32,
     alignment: u64,
-    fault: Option<Fault>,
+    lanes: u32,
+    options: Options,
     launches: AtomicU32,
-    poison: wgpu::Buffer,
+    poison: Option<wgpu::Buffer>,
+    times: Mutex<Vec<(&'static str, Duration)>>,
+    moved: [AtomicU64; 2],
     pool: Arc<Pool>,
     pipelines: Mutex<HashMap<Key, Arc<Pipeline>>>,
     trouble: Arc<Trouble>,
@@ -60,23 +63,27 @@ pub struct Gpu {
 type Key = (&'static str, Vec<(&'static str, i64)>, Vec<Cut>);
 
 #[derive(Debug)]
-struct Pipeline {
-    compute: wgpu::ComputePipeline,
-    args: wgpu::BindGroupLayout,
-    tables: Option<wgpu::BindGroupLayout>,
+pub(super) struct Pipeline {
+    pub(super) compute: wgpu::ComputePipeline,
+    pub(super) args: wgpu::BindGroupLayout,
+    pub(super) tables: Option<wgpu::BindGroupLayout>,
 }
 
-/// The first thing that went wrong.
+/// The first thing that went wrong, and whether it was but a lack of memory.
 #[derive(Debug, Default)]
-struct Trouble(Mutex<Option<String>>);
+struct Trouble(Mutex<Option<(String, bool)>>);
 
 impl Trouble {
     fn set(&self, what: impl Into<String>) {
-        lock(&self.0).get_or_insert_with(|| what.into());
+        lock(&self.0).get_or_insert_with(|| (what.into(), false));
+    }
+
+    fn lacks_memory(&self) {
+        lock(&self.0).get_or_insert_with(|| ("has no memory left".into(), true));
     }
 
     fn get(&self) -> Option<String> {
-        lock(&self.0).clone()
+        lock(&self.0).clone().map(|t| t.0)
     }
 }
 
@@ -94,6 +101,7 @@ impl Gpu {
         let limits = found.limits.clone();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("theralign"),
+            required_features: found.adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -105,22 +113,26 @@ impl Gpu {
             })?;
         let trouble = Arc::new(Trouble::default());
         let of_callback = trouble.clone();
-        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
-            of_callback.set(one_line(&e.to_string()));
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| match e {
+            wgpu::Error::OutOfMemory { .. } => of_callback.lacks_memory(),
+            e => of_callback.set(one_line(&e.to_string())),
         }));
         let of_callback = trouble.clone();
         device.set_device_lost_callback(move |reason, message| {
             // Dropping the device at the end is reported here too, when nobody asks any more.
             of_callback.set(format!("was lost ({reason:?}: {})", one_line(&message)));
         });
-        let poison = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("poison"),
-            size: POISON_BYTES,
-            usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
+        let poison = options.poison.then(|| {
+            let poison = device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("poison"),
+                size: POISON_BYTES,
+                usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            let pattern = vec![POISON; POISON_BYTES as usize / 4];
+            queue.write_buffer(&poison, 0, bytemuck::cast_slice(&pattern));
+            poison
         });
-        let pattern = vec![POISON; POISON_BYTES as usize / 4];
-        queue.write_buffer(&poison, 0, bytemuck::cast_slice(&pattern));
         let of_adapter = limits.max_storage_buffer_binding_size;
         let max_binding = options.max_binding.unwrap_or(of_adapter).min(of_adapter) & !3;
         Ok(Gpu {
@@ -135,9 +147,15 @@ impl Gpu {
                 .unwrap_or(u32::MAX)
                 .min(limits.max_compute_workgroups_per_dimension),
             alignment: u64::from(limits.min_storage_buffer_offset_alignment),
-            fault: options.fault,
+            lanes: options
+                .lanes
+                .unwrap_or(LANES)
+                .clamp(1, limits.max_compute_invocations_per_workgroup),
+            options: options.clone(),
             launches: AtomicU32::new(0),
             poison,
+            times: Mutex::default(),
+            moved: Default::default(),
             pool: Arc::default(),
             pipelines: Mutex::default(),
             trouble,
@@ -164,11 +182,111 @@ impl Gpu {
 
     /// The first thing that went wrong, if anything did.
     pub fn trouble(&self) -> Option<Error> {
-        self.trouble.get().map(|what| Error::Device {
+        self.trouble.get().map(|what| self.error(&what))
+    }
+
+    pub(crate) fn error(&self, what: &str) -> Error {
+        Error::Device {
             device: self.name.clone(),
-            what,
+            what: what.into(),
             remedy: "Use --device cpu, which gives the same bytes".into(),
-        })
+        }
+    }
+
+    /// Notes that something went wrong.
+    pub(crate) fn note(&self, what: String) {
+        self.trouble.set(what);
+    }
+
+    /// The same, unless the driver has a better reason, which a lost device gives in a poll.
+    pub(super) fn note_after_poll(&self, what: String) {
+        let _turn = lock(&self.turn);
+        let _ = self.device.poll(wgpu::PollType::Wait {
+            submission_index: None,
+            timeout: Some(Duration::from_secs(1)),
+        });
+        self.trouble.set(what);
+    }
+
+    /// If all that went wrong is that memory ran out: forgets it, so that less may be tried.
+    pub fn forgive_lack_of_memory(&self) -> bool {
+        let mut trouble = lock(&self.trouble.0);
+        let forgiven = trouble.as_ref().is_some_and(|t| t.1);
+        if forgiven {
+            *trouble = None;
+        }
+        forgiven
+    }
+
+    /// What was changed about it.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Threads in a workgroup.
+    pub(super) fn lanes(&self) -> u32 {
+        self.lanes
+    }
+
+    /// Can it tell when a kernel begins and ends?
+    pub(super) fn has_timestamps(&self) -> bool {
+        self.device
+            .features()
+            .contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
+    /// Adds to the time that a kernel took, in the queue's ticks.
+    pub(super) fn add_time(&self, kernel: &'static str, ticks: u64) {
+        let nanoseconds = ticks as f64 * f64::from(self.queue.get_timestamp_period());
+        let time = Duration::from_nanos(nanoseconds as u64);
+        let mut times = lock(&self.times);
+        match times.iter_mut().find(|t| t.0 == kernel) {
+            Some(t) => t.1 += time,
+            None => times.push((kernel, time)),
+        }
+    }
+
+    /// Time on the device of each kernel of programs that keep it, since this was last asked.
+    pub fn take_times(&self) -> Vec<(&'static str, Duration)> {
+        std::mem::take(&mut lock(&self.times))
+    }
+
+    pub(super) fn add_moved(&self, up: u64, down: u64) {
+        self.moved[0].fetch_add(up, Ordering::Relaxed);
+        self.moved[1].fetch_add(down, Ordering::Relaxed);
+    }
+
+    /// Bytes that programs took to the device and brought back, since this was last asked.
+    pub fn take_moved(&self) -> [u64; 2] {
+        [0, 1].map(|way| self.moved[way].swap(0, Ordering::Relaxed))
+    }
+
+    /// Workgroups in each dimension of a dispatch.
+    pub(super) fn grid(&self, groups: u64) -> (u32, u32) {
+        let x = groups.min(u64::from(self.max_groups));
+        (x as u32, groups.div_ceil(x) as u32)
+    }
+
+    /// Workgroups in one dimension of a dispatch, at most.
+    pub(crate) fn max_groups(&self) -> i64 {
+        i64::from(self.max_groups)
+    }
+
+    pub(super) fn poisons(&self) -> bool {
+        self.poison.is_some()
+    }
+
+    pub(super) fn poison(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        buffer: &wgpu::Buffer,
+        bytes: u64,
+    ) {
+        let Some(poison) = &self.poison else { return };
+        for from in (0..bytes).step_by(POISON_BYTES as usize) {
+            let n = (bytes - from).min(POISON_BYTES);
+            encoder.copy_buffer_to_buffer(poison, 0, buffer, from, n);
+        }
     }
 
     /// Copies values to the device.
@@ -229,28 +347,24 @@ impl Gpu {
         buf
     }
 
-    /// `0..length`: bound with [`Buf::each`], it tells a job its rank among all, however they are cut.
-    pub fn ranks(&self, length: usize) -> Buf<u32> {
-        self.upload(&(0..length as u32).collect::<Vec<_>>())
+    /// Copies a buffer to another of the same length, on the device.
+    pub fn copy<T: Pod>(&self, from: &Buf<T>, to: &Buf<T>) {
+        let mut encoder = self
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(&from.buffer, 0, &to.buffer, 0, from.bytes());
+        self.submit(encoder);
     }
 
-    /// Where the results of each job end, when job `i` has `counts[i]` of them; and how many there
-    /// are in all. Waits for the counts; after trouble there are none.
-    pub fn ends(&self, counts: &Buf<u32>) -> (Buf<u32>, usize) {
-        let mut total = 0;
-        let mut ends = self.download(counts).unwrap_or_default(); // the trouble is kept for the caller's download
-        if ends.contains(&CUT) {
-            self.trouble.set(
-                "its driver cut a kernel's loops short (Mesa's llvmpipe does, at 65,535 turns)",
-            );
-            ends.clear();
+    /// Waits for all that was launched.
+    ///
+    /// # Errors
+    /// [`Error::Device`] for the first thing that went wrong since the device was opened.
+    pub fn settle(&self) -> Result<()> {
+        if let Err(what) = self.wait_for(None) {
+            self.note_after_poll(what);
         }
-        for end in &mut ends {
-            total += *end;
-            *end = total;
-        }
-        ends.resize(counts.len(), total);
-        (self.upload(&ends), total as usize)
+        self.trouble().map_or(Ok(()), Err)
     }
 
     /// A buffer from the pool, or a new one. Sizes are rounded up to 1/4 of a power of two, so that
@@ -291,13 +405,19 @@ impl Gpu {
         args: &[Arg<'_>],
         jobs: usize,
     ) {
-        if jobs == 0 || self.inject() || self.trouble.get().is_some() {
+        if jobs == 0 || self.trouble.get().is_some() {
             return;
         }
         let Some(per_dispatch) = self.jobs_per_dispatch(shader, tables, args, jobs as u64) else {
             return;
         };
-        let pipeline = self.pipeline(shader, constants, tables, args);
+        let kinds: Vec<_> = args
+            .iter()
+            .map(|a| wgpu::BufferBindingType::Storage {
+                read_only: a.read_only(),
+            })
+            .collect();
+        let pipeline = self.pipeline(shader, constants, tables, &kinds);
         let scratch: Vec<Option<Buf<u8>>> = args
             .iter()
             .map(|a| match a {
@@ -310,10 +430,7 @@ impl Gpu {
             .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for arg in args {
             if let Arg::Out(buffer, bytes) | Arg::SharedOut(buffer, bytes) = *arg {
-                for from in (0..bytes).step_by(POISON_BYTES as usize) {
-                    let n = (bytes - from).min(POISON_BYTES);
-                    encoder.copy_buffer_to_buffer(&self.poison, 0, buffer, from, n);
-                }
+                self.poison(&mut encoder, buffer, bytes);
             }
         }
         let tables = pipeline.tables.as_ref().map(|layout| {
@@ -352,9 +469,11 @@ impl Gpu {
             if let Some(tables) = &tables {
                 pass.set_bind_group(1, tables, &[]);
             }
-            let groups = n.div_ceil(u64::from(LANES)) as u32;
-            let x = groups.min(self.max_groups);
-            pass.dispatch_workgroups(x, groups.div_ceil(x), 1);
+            let (x, y) = self.grid(n.div_ceil(u64::from(self.lanes)));
+            pass.dispatch_workgroups(x, y, 1);
+            if self.goes_wrong() {
+                pass.dispatch_workgroups(u32::MAX, 1, 1);
+            }
             drop(pass);
             first += n;
         }
@@ -370,16 +489,7 @@ impl Gpu {
             match self.read_back(device) {
                 Ok(values) if self.trouble.get().is_none() => return Ok(values),
                 Ok(_) => {}
-                Err(what) => {
-                    // A lost device says so in its callback, which a poll runs: the better reason.
-                    let turn = lock(&self.turn);
-                    let _ = self.device.poll(wgpu::PollType::Wait {
-                        submission_index: None,
-                        timeout: Some(Duration::from_secs(1)),
-                    });
-                    drop(turn);
-                    self.trouble.set(what);
-                }
+                Err(what) => self.note_after_poll(what),
             }
         }
         self.trouble().map_or_else(|| Ok(Vec::new()), Err)
@@ -400,7 +510,8 @@ impl Gpu {
         encoder.map_buffer_on_submit(&staging, wgpu::MapMode::Read, 0..padded, move |result| {
             let _ = done.send(result); // nobody listens once the wait has timed out
         });
-        self.submit_and_wait(encoder)?;
+        let index = self.submit(encoder);
+        self.wait_for(Some(index))?;
         match mapped.try_recv() {
             Ok(Ok(())) => {}
             Ok(Err(e)) => return Err(format!("cannot read a result back: {e}")),
@@ -418,17 +529,25 @@ impl Gpu {
         Ok(values)
     }
 
-    fn submit(&self, encoder: wgpu::CommandEncoder) {
+    pub(super) fn submit(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
         let _turn = lock(&self.turn);
-        self.queue.submit([encoder.finish()]);
+        self.queue.submit([encoder.finish()])
     }
 
-    fn submit_and_wait(&self, encoder: wgpu::CommandEncoder) -> Result<(), String> {
+    /// Lets callbacks run that are ready.
+    pub(super) fn poll(&self) {
         let _turn = lock(&self.turn);
-        let index = self.queue.submit([encoder.finish()]);
+        let _ = self.device.poll(wgpu::PollType::Poll);
+    }
+
+    pub(super) fn wait_for(
+        &self,
+        submission_index: Option<wgpu::SubmissionIndex>,
+    ) -> Result<(), String> {
+        let _turn = lock(&self.turn);
         self.device
             .poll(wgpu::PollType::Wait {
-                submission_index: Some(index),
+                submission_index,
                 timeout: Some(PATIENCE),
             })
             .map(|_| ())
@@ -440,25 +559,37 @@ impl Gpu {
             })
     }
 
-    /// Goes wrong if this launch is the one to go wrong at.
-    fn inject(&self) -> bool {
+    /// Counts a launch of a kernel, and goes wrong if this is the one to go wrong at. True: the
+    /// caller is to do what the driver refuses.
+    pub(super) fn goes_wrong(&self) -> bool {
         let launch = self.launches.fetch_add(1, Ordering::Relaxed);
-        match self.fault {
+        match self.options.fault {
             Some(Fault::Lost(n)) if n == launch => self.device.destroy(),
-            Some(Fault::Refused(n)) if n == launch => {
-                // Copying a buffer onto itself is never allowed.
-                let mut encoder = self
-                    .device
-                    .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-                encoder.copy_buffer_to_buffer(&self.poison, 0, &self.poison, 0, POISON_BYTES);
-                self.submit(encoder);
-            }
-            Some(Fault::Hung(n)) if n == launch => {
-                self.trouble.set("has not finished within 0 s");
-            }
-            _ => return false,
+            Some(Fault::Refused(n)) if n == launch => return true,
+            Some(Fault::Hung(n)) if n == launch => self.trouble.set("has not finished within 0 s"),
+            Some(Fault::Memory(n)) if n == launch => self.trouble.lacks_memory(),
+            _ => {}
         }
-        true
+        false
+    }
+
+    /// Are results to be made wrong?
+    pub(crate) fn is_wrong(&self) -> bool {
+        let launches = self.launches.load(Ordering::Relaxed);
+        matches!(self.options.fault, Some(Fault::Wrong(n)) if n < launches)
+    }
+
+    /// Notes the trouble if a kernel needs more bindings than there are.
+    pub(super) fn has_bindings(&self, shader: &Shader, args: usize, tables: &[&Table]) -> bool {
+        let bindings = args as u32 + tables.iter().map(|t| t.cut.pieces).sum::<u32>();
+        let enough = bindings <= self.max_tables_and_args;
+        if !enough {
+            self.trouble.set(format!(
+                "{} needs {bindings} storage buffers of at most {} bytes, the adapter allows {}",
+                shader.name, self.max_binding, self.max_tables_and_args
+            ));
+        }
+        enough
     }
 
     /// How many jobs fit one dispatch; `None`, with the trouble noted, if not even a few do.
@@ -469,15 +600,10 @@ impl Gpu {
         args: &[Arg<'_>],
         jobs: u64,
     ) -> Option<u64> {
-        let bindings = args.len() as u32 + tables.iter().map(|t| t.cut.pieces).sum::<u32>();
-        if bindings > self.max_tables_and_args {
-            self.trouble.set(format!(
-                "{} needs {bindings} storage buffers of at most {} bytes, the adapter allows {}",
-                shader.name, self.max_binding, self.max_tables_and_args
-            ));
+        if !self.has_bindings(shader, args.len(), tables) {
             return None;
         }
-        let mut fit = u64::from(self.max_groups).pow(2) * u64::from(LANES);
+        let mut fit = u64::from(self.max_groups).pow(2) * u64::from(self.lanes);
         let mut step = 1;
         for arg in args {
             if let Some(per_job) = arg.per_job(jobs).filter(|&b| b > 0) {
@@ -505,7 +631,7 @@ impl Gpu {
         (fit > 0).then_some(fit)
     }
 
-    fn bind<'a>(
+    pub(super) fn bind<'a>(
         &self,
         layout: &wgpu::BindGroupLayout,
         bindings: impl Iterator<Item = wgpu::BindingResource<'a>>,
@@ -524,12 +650,12 @@ impl Gpu {
         })
     }
 
-    fn pipeline(
+    pub(super) fn pipeline(
         &self,
         shader: &'static Shader,
         constants: &[(&'static str, i64)],
         tables: &[&Table],
-        args: &[Arg<'_>],
+        args: &[wgpu::BufferBindingType],
     ) -> Arc<Pipeline> {
         let cuts: Vec<Cut> = tables.iter().map(|t| t.cut).collect();
         let key = (shader.name, constants.to_vec(), cuts);
@@ -537,14 +663,14 @@ impl Gpu {
         if let Some(made) = pipelines.get(&key) {
             return made.clone();
         }
-        let layout = |read_only: &mut dyn Iterator<Item = bool>| {
-            let entries: Vec<_> = read_only
+        let layout = |kinds: &mut dyn Iterator<Item = wgpu::BufferBindingType>| {
+            let entries: Vec<_> = kinds
                 .enumerate()
-                .map(|(i, read_only)| wgpu::BindGroupLayoutEntry {
+                .map(|(i, ty)| wgpu::BindGroupLayoutEntry {
                     binding: i as u32,
                     visibility: wgpu::ShaderStages::COMPUTE,
                     ty: wgpu::BindingType::Buffer {
-                        ty: wgpu::BufferBindingType::Storage { read_only },
+                        ty,
                         has_dynamic_offset: false,
                         min_binding_size: None,
                     },
@@ -557,15 +683,11 @@ impl Gpu {
                     entries: &entries,
                 })
         };
-        let of_args = layout(&mut args.iter().map(Arg::read_only));
+        let of_args = layout(&mut args.iter().copied());
         let pieces = tables.iter().map(|t| t.pieces.len()).sum();
-        let of_tables = (pieces > 0).then(|| layout(&mut std::iter::repeat_n(true, pieces)));
-        let module = self
-            .device
-            .create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(shader.name),
-                source: wgpu::ShaderSource::Wgsl(shader.text(&key.2).into()),
-            });
+        let read_only = wgpu::BufferBindingType::Storage { read_only: true };
+        let of_tables = (pieces > 0).then(|| layout(&mut std::iter::repeat_n(read_only, pieces)));
+        let module = self.module(shader, &key.2);
         let layout = self
             .device
             .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
@@ -576,7 +698,7 @@ impl Gpu {
         let constants: Vec<(&str, f64)> = constants
             .iter()
             .copied()
-            .chain([("LANES", i64::from(LANES))])
+            .chain([("LANES", i64::from(self.lanes))])
             .map(|(name, value)| (name, value as f64))
             .collect();
         let compute = self
@@ -599,6 +721,29 @@ impl Gpu {
         });
         pipelines.insert(key, made.clone());
         made
+    }
+}
+
+impl Gpu {
+    /// A shader's module. wgpu validates it; unless [`Options::checked`] asks for it, it then adds no
+    /// checks of its own to loops and indices, which cost up to half of a kernel's time.
+    #[allow(
+        unsafe_code,
+        reason = "the checks are left out of our own shaders, which are tested with them too"
+    )]
+    fn module(&self, shader: &Shader, cuts: &[Cut]) -> wgpu::ShaderModule {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(shader.name),
+            source: wgpu::ShaderSource::Wgsl(shader.text(cuts).into()),
+        };
+        if self.options.checked {
+            return self.device.create_shader_module(descriptor);
+        }
+        let checks = wgpu::ShaderRuntimeChecks::unchecked();
+        // SAFETY: every loop of our shaders ends, and every index is within its array: those into
+        // tables are held in range by their accessors, the others follow from counts that the
+        // kernels themselves check against the room there is. `tests/twins.rs` runs both variants.
+        unsafe { self.device.create_shader_module_trusted(descriptor, checks) }
     }
 }
 

@@ -10,5 +10,9 @@ pub mod fault;
 pub mod gpu;
 /// CPU lanes: safe loops compiled for the widest vectors that the machine has.
 pub mod lanes;
+/// What a device reaches at most.
+pub mod peak;
+/// A chain of kernels over memory that stays.
+pub mod program;
 /// The text of a shader, put together from its parts.
 pub mod shader;

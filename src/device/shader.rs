@@ -15,6 +15,13 @@ pub struct Shader {
     pub tables: &'static [(&'static str, &'static str)],
     /// Numbers that WGSL wants to know early, as lengths of arrays are; all others are `override`s.
     pub lengths: &'static [(&'static str, u32)],
+    /// More of the text, where a program writes it better than a person.
+    pub generated: fn() -> String,
+}
+
+/// For [`Shader::generated`]: nothing.
+pub fn nothing() -> String {
+    String::new()
 }
 
 /// How a table is cut into bindings: pieces of `1 << shift` bytes, the last one shorter.
@@ -57,8 +64,14 @@ impl Shader {
             }
             let _ = writeln!(text, "fn {table}(i: u32) -> {element} {{");
             let last = cut.pieces - 1;
+            // Behind the end there are zeros, on every device and as on the CPU.
+            let read = |piece: u32, at: &str| {
+                format!(
+                    "if {at} >= arrayLength(&{table}_{piece}) {{ return {element}(); }} return {table}_{piece}[{at}];"
+                )
+            };
             if last == 0 {
-                let _ = writeln!(text, "  return {table}_0[i];");
+                let _ = writeln!(text, "  {}", read(0, "i"));
             } else {
                 let shift = cut.shift - if element == "u32" { 2 } else { 4 };
                 let within = format!("i & {:#x}u", (1u32 << shift) - 1);
@@ -69,14 +82,17 @@ impl Shader {
                         "    case {piece}u: {{ return {table}_{piece}[{within}]; }}"
                     );
                 }
+                let _ = writeln!(text, "    default: {{ }}\n  }}");
                 let _ = writeln!(
                     text,
-                    "    default: {{ return {table}_{last}[{within}]; }}\n  }}"
+                    "  let at = i - ({last}u << {shift}u);\n  {}",
+                    read(last, "at")
                 );
             }
             text.push_str("}\n");
         }
         text.push_str(self.source);
+        text.push_str(&(self.generated)());
         text
     }
 }

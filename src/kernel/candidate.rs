@@ -21,11 +21,16 @@
 //!    then a hash of diagonal and read (so that of many equal copies any can win, but the same each
 //!    time), then the diagonal.
 
+use super::locate::{
+    LISTS, OF_CANDIDATES, OF_HEAVY, OF_REST, PER_READ, PER_TEMPLATE, Rooms, Tables, add_list,
+    add_scan,
+};
 use super::seed::{REVERSE, Reads, Seed};
-use crate::backend::{Candidates, DeviceIndex, DeviceReads, Seeds};
 use crate::device::gpu::Gpu;
 use crate::device::lanes::prefetch;
-use crate::device::shader::Shader;
+use crate::device::program::Use::{In, Out};
+use crate::device::program::{Program, Threads};
+use crate::device::shader::{Shader, nothing};
 use crate::genome::syncmer::{K, MULTIPLIERS, hash_kmer};
 use bytemuck::{Pod, Zeroable};
 use std::cmp::Reverse;
@@ -192,124 +197,130 @@ pub fn on_cpu(
     }
 }
 
-/// `candidate_count`: how many places each read has; `candidate_cluster`: sorts them and makes and
-/// keeps clusters; `candidate`: finds partners and takes the best, in slots of each read; `candidate_pack`:
-/// the same, one after another.
-pub static SHADERS: [Shader; 4] = [
-    clustering("candidate_count"),
-    clustering("candidate_cluster"),
+/// `candidate_light`, `candidate_heavy`: make clusters of each read's places and keep the best, of reads
+/// with few places and of the others; `candidate`, `candidate_rest`: find partners and take the best, of
+/// templates with few clusters and of the others; `candidate_pack`: those of all reads, one after another.
+pub static SHADERS: [Shader; 5] = [
+    Shader {
+        name: "candidate_light",
+        source: concat!(
+            include_str!("../../shaders/common.wgsl"),
+            include_str!("../../shaders/batch.wgsl"),
+            include_str!("../../shaders/candidate_cluster.wgsl"),
+            include_str!("../../shaders/cells_few.wgsl"),
+        ),
+        tables: &[("positions", "u32")],
+        lengths: &LISTS,
+        generated: nothing,
+    },
+    Shader {
+        name: "candidate_heavy",
+        source: concat!(
+            include_str!("../../shaders/common.wgsl"),
+            include_str!("../../shaders/batch.wgsl"),
+            include_str!("../../shaders/candidate_cluster.wgsl"),
+            include_str!("../../shaders/cells_many.wgsl"),
+        ),
+        tables: &[("positions", "u32")],
+        lengths: &LISTS,
+        generated: nothing,
+    },
     choosing("candidate"),
+    choosing("candidate_rest"),
     choosing("candidate_pack"),
 ];
 
-const fn clustering(name: &'static str) -> Shader {
-    Shader {
-        name,
-        source: concat!(
-            include_str!("../../shaders/common.wgsl"),
-            include_str!("../../shaders/candidate_cluster.wgsl"),
-        ),
-        tables: &[("positions", "u32")],
-        lengths: &[],
-    }
-}
+/// Most places of a read that a GPU does among those of few, and among those of some.
+const LIGHT: i64 = 48;
+const HEAVY: i64 = 104;
+/// Most clusters of a template's reads together, likewise.
+const FEW_CLUSTERS: i64 = 8;
+const MANY_CLUSTERS: i64 = 40;
 
 const fn choosing(name: &'static str) -> Shader {
     Shader {
         name,
         source: concat!(
             include_str!("../../shaders/common.wgsl"),
+            include_str!("../../shaders/batch.wgsl"),
             include_str!("../../shaders/hash.wgsl"),
             include_str!("../../shaders/candidate.wgsl"),
         ),
         tables: &[],
         lengths: &[],
+        generated: nothing,
     }
 }
 
-/// All reads of a batch, one thread each. Places are counted before they are written, and so are candidates.
-pub(crate) fn on_gpu(
-    gpu: &Gpu,
-    reads: &DeviceReads<Gpu>,
-    seeds: &Seeds<Gpu>,
-    index: &DeviceIndex<'_, Gpu>,
-    window: PairWindow,
-) -> Candidates<Gpu> {
-    let n = reads.count;
-    let ranks = gpu.ranks(n);
+/// Has a program find the candidates of its reads, whose places it has counted.
+pub(super) fn add_to(program: &mut Program, gpu: &Gpu, index: &Tables, rooms: &Rooms) {
+    add_scan(program, gpu, rooms, (&rooms.counts, &rooms.hit_ends), None);
     let constants = [
         ("K", K as i64),
         ("REVERSE", i64::from(REVERSE)),
-        ("MAX_HITS", i64::from(MAX_HITS)),
-        ("FEW_HITS", i64::from(FEW_HITS)),
-        ("MANY_OF_FOUR", i64::from(MANY_OF_FOUR)),
-        ("MAX_OCCURRENCES", i64::from(MAX_OCCURRENCES)),
         ("CLUSTER_GAP", i64::from(CLUSTER_GAP)),
+        ("CELL_BITS", i64::from(CELL_BITS)),
+        ("OUTWEIGHS_ONE", i64::from(OUTWEIGHS_ONE)),
+        ("LIGHT", LIGHT),
+        ("HEAVY", HEAVY),
     ];
     let positions = [&index.positions];
-    let (lists, list_ends) = (seeds.seeds.whole(), seeds.ends.whole());
-    let (counts, summaries) = (gpu.room::<u32>(n), gpu.room::<Summary>(n));
-    let args = [
-        lists,
-        list_ends,
-        ranks.each(),
-        counts.out(),
-        summaries.out(),
+    let clustering = [
+        In(&rooms.batch),
+        In(&rooms.spans),
+        In(&rooms.seeds),
+        In(&rooms.hit_ends),
+        Out(&rooms.looks),
+        Out(&rooms.hits),
+        Out(&rooms.trace), // not yet in use
+        Out(&rooms.clusters),
+        Out(&rooms.cluster_counts),
     ];
-    gpu.run(&SHADERS[0], &constants, &positions, &args, n);
-    let (ends, total) = gpu.ends(&counts);
-    let hits = gpu.room::<[u32; 2]>(total);
-    let clusters = gpu.room::<[u32; 4]>(total);
-    let cluster_counts = gpu.room::<u32>(n);
-    let args = [
-        lists,
-        list_ends,
-        ranks.each(),
-        counts.each(),
-        ends.each(),
-        reads.spans.each(),
-        hits.kept(),
-        clusters.kept(),
-        cluster_counts.out(),
-    ];
-    gpu.run(&SHADERS[1], &constants, &positions, &args, n);
-
+    let args = [&clustering[..], &[Out(&rooms.counts)]].concat();
+    program.step(gpu, &SHADERS[0], &constants, &positions, &args, PER_READ);
+    let list = (&rooms.candidate_ends, &rooms.wide_ends); // both not yet in use
+    add_list(program, gpu, rooms, list, OF_HEAVY);
+    let args = [&clustering[..], &[In(&rooms.wide_ends)]].concat();
+    let heavy = Threads::Told(&rooms.told, OF_HEAVY);
+    program.step(gpu, &SHADERS[1], &constants, &positions, &args, heavy);
     let constants = [
         ("MULTIPLIER_0", i64::from(MULTIPLIERS[0])),
         ("MULTIPLIER_1", i64::from(MULTIPLIERS[1])),
         ("MULTIPLIER_2", i64::from(MULTIPLIERS[2])),
         ("REVERSE", i64::from(REVERSE)),
-        ("MATES", i64::from(1 + window.paired)),
-        ("LONGEST", i64::from(window.longest)),
         ("MAX_CANDIDATES", MAX_CANDIDATES as i64),
+        ("FEW_CLUSTERS", FEW_CLUSTERS),
+        ("MANY_CLUSTERS", MANY_CLUSTERS),
     ];
-    let slots = gpu.room::<Candidate>(n * MAX_CANDIDATES);
-    let kept = gpu.room::<u32>(n);
+    let choosing = [
+        In(&rooms.batch),
+        In(&rooms.hit_ends),
+        Out(&rooms.clusters),
+        In(&rooms.spans),
+        In(&rooms.bases),
+        In(&rooms.cluster_counts),
+        Out(&rooms.hits),
+        Out(&rooms.kept),
+        Out(&rooms.looks),
+    ];
+    let args = [&choosing[..], &[Out(&rooms.counts)]].concat();
+    program.step(gpu, &SHADERS[2], &constants, &[], &args, PER_TEMPLATE);
+    add_list(program, gpu, rooms, list, OF_REST);
+    let args = [&choosing[..], &[In(&rooms.wide_ends)]].concat();
+    let rest = Threads::Told(&rooms.told, OF_REST);
+    program.step(gpu, &SHADERS[3], &constants, &[], &args, rest);
+    let kept = (&rooms.kept, &rooms.candidate_ends);
+    add_scan(program, gpu, rooms, kept, Some(OF_CANDIDATES));
     let args = [
-        ranks.each(),
-        reads.words.whole(),
-        reads.spans.whole(),
-        ends.whole(),
-        cluster_counts.whole(),
-        clusters.whole(),
-        hits.kept(),
-        slots.out(),
-        kept.out(),
+        In(&rooms.batch),
+        In(&rooms.hit_ends),
+        Out(&rooms.clusters),
+        In(&rooms.candidate_ends),
+        Out(&rooms.candidates),
+        Out(&rooms.looks),
+        Out(&rooms.chosen),
     ];
-    gpu.run(&SHADERS[2], &constants, &[], &args, n);
-    let (ends, total) = gpu.ends(&kept);
-    let candidates = gpu.room::<Candidate>(total);
-    let args = [
-        slots.each(),
-        kept.each(),
-        ends.each(),
-        candidates.shared_out(),
-    ];
-    gpu.run(&SHADERS[3], &constants, &[], &args, n);
-    Candidates {
-        candidates,
-        summaries,
-    }
+    program.step(gpu, &SHADERS[4], &constants, &[], &args, PER_READ);
 }
 
 /// One template, by a way to make the clusters of a read.
@@ -418,7 +429,7 @@ const CELLS: usize = 1024;
 /// neighbouring ones.
 const CELL_BITS: u32 = 7;
 /// Votes from which a cluster of one place is not kept beside it.
-const OUTWEIGHS_ONE: u32 = 5;
+const OUTWEIGHS_ONE: u32 = 4;
 
 /// [`cluster`] without most of the places that stand alone. About half of all places are chance
 /// matches of hashes, anywhere in the genome. Those with no other near them, by a table of coarse

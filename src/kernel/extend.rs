@@ -17,11 +17,13 @@
 //! that is no ACGT costs 1 wherever it stands.
 
 use super::candidate::Candidate;
+use super::locate::{BLOCK, OF_CANDIDATES, OF_NARROW, OF_WIDE, PER_READ, Rooms, Tables, add_scan};
 use super::seed::{REVERSE, Reads};
-use crate::backend::{DeviceIndex, DeviceReads, Extensions};
-use crate::device::gpu::{Arg, Buf, Gpu};
+use crate::device::gpu::Gpu;
 use crate::device::lanes::prefetch;
-use crate::device::shader::Shader;
+use crate::device::program::Use::{In, Out};
+use crate::device::program::{Program, Threads};
+use crate::device::shader::{Shader, nothing};
 use crate::domain::bases::{get_code, reverse_complement_packed, window};
 use crate::lanes;
 use bytemuck::{Pod, Zeroable};
@@ -92,7 +94,8 @@ pub struct Extension {
     pub span: u32,
     /// Number of runs in its slot; 0 for one run of `M`.
     pub runs: u32,
-    /// Rank among the jobs that were aligned with gaps: its runs begin at `slot * MAX_RUNS`.
+    /// If it has runs, its rank among the jobs that were aligned with gaps: they begin at
+    /// `slot * MAX_RUNS`. Else 0.
     pub slot: u32,
 }
 
@@ -527,10 +530,11 @@ pub fn plain(genome: &[u32], reads: Reads, jobs: &[Candidate], s: &Scoring, out:
         if selected(job, stretch.0, suffices, (best_score, best_votes), s) {
             aligned_codes(reads, job, &mut codes);
             let (mut extension, path) = align_plain(genome, &codes, job, s);
-            extension.slot = (runs.len() / MAX_RUNS) as u32;
+            let slot = runs.len() / MAX_RUNS;
+            extension.slot = if path.is_empty() { 0 } else { slot as u32 };
             out.push(extension);
             runs.extend(&path);
-            runs.resize((extension.slot as usize + 1) * MAX_RUNS, 0);
+            runs.resize((slot + 1) * MAX_RUNS, 0);
         } else {
             out.push(from_stretch(job, stretch));
         }
@@ -628,7 +632,7 @@ pub fn on_cpu(
             }
             for (lane, &slot) in group.iter().enumerate() {
                 let (mut extension, path) = lanes.result(lane);
-                extension.slot = slot;
+                extension.slot = if path.is_empty() { 0 } else { slot };
                 out[chosen[slot as usize] as usize] = extension;
                 runs[slot as usize * MAX_RUNS..][..path.len()].copy_from_slice(&path);
             }
@@ -675,39 +679,149 @@ lanes! {
     }
 }
 
-/// The three steps.
-pub static SHADERS: [Shader; 3] = [
-    shader("extend_verify"),
-    shader("extend_select"),
-    shader("extend_align"),
+/// `extend_verify`; `extend_select` and `extend_list`: step 2 and its outcome, one after another;
+/// `extend_narrow` and `extend_wide`: step 3 in bands of [`NARROW`] and of [`BAND`] diagonals.
+pub static SHADERS: [Shader; 5] = [
+    shader("extend_verify", nothing),
+    selecting("extend_select"),
+    selecting("extend_list"),
+    shader("extend_narrow", || align_text("extend_narrow", NARROW)),
+    shader("extend_wide", || align_text("extend_wide", BAND)),
 ];
 
-const fn shader(name: &'static str) -> Shader {
+const fn shader(name: &'static str, generated: fn() -> String) -> Shader {
     Shader {
         name,
         source: concat!(
             include_str!("../../shaders/common.wgsl"),
+            include_str!("../../shaders/batch.wgsl"),
             include_str!("../../shaders/extend.wgsl"),
         ),
         tables: &[("genome", "u32")],
         lengths: &[
             ("BAND", BAND as u32),
             ("NARROW", NARROW as u32),
-            ("BAND_AND_ONE", BAND as u32 + 1),
-            ("BAND_WORDS", BAND as u32 / 16),
             ("MAX_RUNS", MAX_RUNS as u32),
+            ("BLOCK", BLOCK as u32),
         ],
+        generated,
     }
 }
 
-/// All jobs of a batch, one thread each.
-pub(crate) fn on_gpu(
-    gpu: &Gpu,
-    reads: &DeviceReads<Gpu>,
-    jobs: &Buf<Candidate>,
-    index: &DeviceIndex<'_, Gpu>,
-    s: &Scoring,
-) -> Extensions<Gpu> {
+const fn selecting(name: &'static str) -> Shader {
+    Shader {
+        name,
+        source: concat!(
+            include_str!("../../shaders/common.wgsl"),
+            include_str!("../../shaders/batch.wgsl"),
+            include_str!("../../shaders/extend_select.wgsl"),
+        ),
+        tables: &[],
+        lengths: &[],
+        generated: nothing,
+    }
+}
+
+/// Step 3 in WGSL for bands of `width` diagonals. Each cell of the row above has variables of its own,
+/// which stay in registers: two to three times as fast as arrays in a loop, which go to memory.
+fn align_text(name: &str, width: usize) -> String {
+    let mut text = format!(
+        "
+@compute @workgroup_size(LANES)
+fn {name}(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+          @builtin(local_invocation_index) lane: u32) {{
+  let w = work(job_index(group, groups, lane), {});
+  if !w.found {{ return; }}
+  var best = Best(0, 0u, 0u);
+  var read = vec2<u32>();
+  var coming = 0u; // bases of the genome that enter the band next
+  var floor = END_BONUS; // where each cell of the first row starts afresh
+",
+        width == NARROW
+    );
+    let mut line = |l: String| {
+        text += &l;
+        text.push('\n');
+    };
+    for k in 0..=width {
+        // H of the row above, then of this one; the same, ending in an insertion.
+        line(format!("  var h{k} = NEVER; var g{k} = NEVER;"));
+    }
+    for word in 0..width / 16 {
+        line(format!(
+            "  var b{word} = genome_word(w.first + {}u);",
+            16 * word
+        ));
+    }
+    line(format!(
+        "  for (var i = 0u; i < w.span.len; i += 1u) {{
+    if i % 16u == 0u {{
+      read = aligned_word(w.span, w.reverse, i / 16u);
+      coming = genome_word(w.first + i + {width}u);
+    }}
+    let unknown = (read.y & 3u) != 0u;
+    let c = (read.x & 3u) * 0x55555555u;
+    read >>= vec2(2u);
+    let miss = select(-MISMATCH, -UNKNOWN, unknown);
+    let hit = select(MATCHED, miss, unknown);
+    let last = i + 1u == w.span.len;
+    var left = NEVER;
+    var deleted = NEVER;
+    var row = NEVER;
+    var row_k = 0u;
+    var codes = 0u;
+    var d = 0u; // of 16 bases, 00 where they are equal"
+    ));
+    for k in 0..width {
+        if k % 16 == 0 {
+            line(format!("    d = b{} ^ c;", k / 16));
+        }
+        let (next, shift) = (k + 1, 4 * (k % 8));
+        line(format!(
+            "    {{
+      let m = max(h{k}, floor) + select(miss, hit, (d & {:#x}u) == 0u);
+      let d_open = left - GAP_FIRST;
+      let d_longer = deleted - GAP_NEXT;
+      deleted = max(d_open, d_longer);
+      let n_open = h{next} - GAP_FIRST;
+      let n_longer = g{next} - GAP_NEXT;
+      g{k} = max(n_open, n_longer);
+      left = max(max(m, deleted), g{k});
+      let origin = select(select(3u, FROM_DELETION, deleted == left), u32(h{k} <= 0), m == left);
+      codes |= (origin | select(0u, DELETION_OPENS, d_open >= d_longer) | select(0u, INSERTION_OPENS, n_open >= n_longer)) << {shift}u;
+      row_k = select(row_k, {k}u, left > row);
+      row = max(row, left);
+      h{k} = left;
+    }}",
+            3u32 << (2 * (k % 16)),
+        ));
+        if k % 8 == 7 {
+            line(format!(
+                "    trace[trace_at(w.rank, i, {}u)] = codes; codes = 0u;",
+                k / 8
+            ));
+        }
+    }
+    line(
+        "    floor = 0;
+    let score = row + select(0, END_BONUS, last);
+    if row > 0 && (score > best.score || (last && score == best.score)) { best = Best(score, i, row_k); }"
+            .into(),
+    );
+    for word in 0..width / 16 {
+        let next = if word + 1 < width / 16 {
+            format!("b{}", word + 1)
+        } else {
+            "coming".into()
+        };
+        line(format!("    b{word} = (b{word} >> 2u) | ({next} << 30u);"));
+    }
+    line("    coming >>= 2u;\n  }\n  trace_back(w, best);\n}".into());
+    text
+}
+
+/// Has a program align its reads at their candidates.
+pub(super) fn add_to(program: &mut Program, gpu: &Gpu, index: &Tables, s: &Scoring, rooms: &Rooms) {
     let constants = [
         ("REVERSE", i64::from(REVERSE)),
         ("MATCHED", i64::from(s.matched)),
@@ -716,7 +830,6 @@ pub(crate) fn on_gpu(
         ("GAP_FIRST", i64::from(s.gap_first)),
         ("GAP_NEXT", i64::from(s.gap_next)),
         ("END_BONUS", i64::from(s.end_bonus)),
-        ("REACH", i64::from(s.reach)),
         ("NEVER", i64::from(NEVER)),
         ("MAX_SHIFT", i64::from(MAX_SHIFT)),
         ("MAX_GAP", i64::from(MAX_GAP)),
@@ -724,53 +837,57 @@ pub(crate) fn on_gpu(
         ("LEAST_TAILED", i64::from(LEAST_TAILED)),
     ];
     let genome = [&index.genome];
-    let (words, masks, spans) = (
-        reads.words.whole(),
-        reads.masks.whole(),
-        reads.spans.whole(),
+    let jobs = [
+        In(&rooms.batch),
+        In(&rooms.candidate_ends),
+        In(&rooms.candidates),
+        Out(&rooms.extensions),
+    ];
+    let reads = [In(&rooms.bases), In(&rooms.spans)];
+    let args = [&jobs[..], &reads].concat();
+    let candidates = Threads::Told(&rooms.told, OF_CANDIDATES);
+    program.step(gpu, &SHADERS[0], &constants, &genome, &args, candidates);
+    let of_select = [
+        ("REACH", i64::from(s.reach)),
+        ("MAX_GROUPS", gpu.max_groups()),
+        ("NARROW_TOLD", OF_NARROW as i64),
+        ("WIDE_TOLD", OF_WIDE as i64),
+    ];
+    let counts = [Out(&rooms.counts), Out(&rooms.wide_counts)];
+    let args = [&jobs[..], &counts].concat();
+    program.step(gpu, &SHADERS[1], &of_select, &[], &args, PER_READ);
+    add_scan(
+        program,
+        gpu,
+        rooms,
+        (&rooms.counts, &rooms.gapped_ends),
+        None,
     );
-    let extensions = gpu.room::<Extension>(jobs.len());
-    let verdicts = gpu.room::<u32>(jobs.len());
+    let wide = (&rooms.wide_counts, &rooms.wide_ends);
+    add_scan(program, gpu, rooms, wide, None);
     let args = [
-        words,
-        masks,
-        spans,
-        jobs.each(),
-        extensions.out(),
-        verdicts.out(),
-    ];
-    gpu.run(&SHADERS[0], &constants, &genome, &args, jobs.len());
-    let ranks = gpu.ranks(jobs.len());
-    let selected = gpu.room::<u32>(jobs.len());
+        &jobs[..],
+        &counts,
+        &[
+            In(&rooms.gapped_ends),
+            In(&rooms.wide_ends),
+            Out(&rooms.chosen),
+            Out(&rooms.looks),
+            Out(&rooms.told),
+        ],
+    ]
+    .concat();
+    program.step(gpu, &SHADERS[2], &of_select, &[], &args, PER_READ);
     let args = [
-        ranks.each(),
-        extensions.whole(),
-        verdicts.whole(),
-        jobs.whole(),
-        selected.out(),
-    ];
-    gpu.run(&SHADERS[1], &constants, &genome, &args, jobs.len());
-    let selected = gpu.download(&selected).unwrap_or_default(); // the trouble is kept for the caller's download
-    let chosen: Vec<[u32; 2]> = (0..)
-        .zip(selected)
-        .filter(|&(_, selected)| selected == 1)
-        .zip(0..)
-        .map(|((job, _), slot)| [job, slot])
-        .collect();
-    let runs = gpu.room::<u32>(chosen.len() * MAX_RUNS);
-    let chosen = gpu.upload(&chosen);
-    let args = [
-        words,
-        masks,
-        spans,
-        jobs.whole(),
-        extensions.kept(),
-        chosen.each(),
-        runs.out(),
-        Arg::Scratch(u64::from(reads.longest.max(1)) * BAND as u64 / 2),
-    ];
-    gpu.run(&SHADERS[2], &constants, &genome, &args, chosen.len());
-    Extensions { extensions, runs }
+        &jobs[..],
+        &reads,
+        &[In(&rooms.chosen), Out(&rooms.runs), Out(&rooms.trace)],
+    ]
+    .concat();
+    for (align, told) in SHADERS[3..].iter().zip([OF_NARROW, OF_WIDE]) {
+        let threads = Threads::Told(&rooms.told, told);
+        program.step(gpu, align, &constants, &genome, &args, threads);
+    }
 }
 
 /// A mask as the reverse complement has it.

@@ -1,9 +1,11 @@
 //! The kernels: what runs on a device. Each file holds a kernel's jobs and results, its `plain`
 //! definition, and `on_cpu`, the same with the CPU's lanes and caches in mind; its namesake in
-//! `shaders/` is the same again for a GPU. All three agree to the bit.
+//! `shaders/` is the same again for a GPU. All three agree to the bit. The first three run one after
+//! another: [`locate`].
 
 pub mod candidate;
 pub mod extend;
+pub mod locate;
 pub mod pairhmm;
 pub mod pileup;
 pub mod seed;
@@ -110,16 +112,7 @@ mod tests {
             let (reference, batch) = case(seed);
             let mut packed = PackedReads::default();
             packed.fill(&batch);
-            let reads = Reads {
-                words: &packed.words,
-                masks: &packed.masks,
-                spans: &packed.spans,
-            };
-            let table = Table {
-                blocks: reference.seed_blocks(),
-                positions: reference.seed_positions(),
-                hash_bits: reference.parameters().hash_bits,
-            };
+            let (reads, table) = (Reads::of(&packed), Table::of(&reference));
             let (mut plain_seeds, mut plain_ends) = (Vec::new(), Vec::new());
             for r in 0..batch.reads() {
                 seed::plain(reads, r, table, &mut plain_seeds);

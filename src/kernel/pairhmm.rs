@@ -10,9 +10,10 @@
 //! base is not known, and fits any); in a haplotype, the phred chance that a gap opens there, which
 //! the caller lowers in repeats.
 
-use crate::device::buffer::{Arg, Buf};
+use crate::Result;
+use crate::device::buffer::Arg;
 use crate::device::gpu::Gpu;
-use crate::device::shader::Shader;
+use crate::device::shader::{Shader, nothing};
 use crate::domain::quality::{
     ADD_TABLE, BIT, LogLik, NEVER, error_of, log_add, of_complement, of_phred,
 };
@@ -153,16 +154,14 @@ pub static SHADER: Shader = Shader {
     ),
     tables: &[],
     lengths: &[],
+    generated: nothing,
 };
 
-/// All jobs on a GPU, a thread each. `longest` is the length of the longest haplotype.
-pub(crate) fn on_gpu(
-    gpu: &Gpu,
-    reads: &Buf<u32>,
-    haplotypes: &Buf<u32>,
-    jobs: &Buf<Job>,
-    longest: u32,
-) -> Buf<LogLik> {
+/// All jobs on a GPU, a thread each.
+///
+/// # Errors
+/// [`Error::Device`](crate::Error::Device) for the first thing that went wrong on it.
+pub fn on_gpu(gpu: &Gpu, reads: &[u32], haplotypes: &[u32], jobs: &[Job]) -> Result<Vec<LogLik>> {
     let constants = [
         ("NEVER", i64::from(NEVER)),
         ("GAP_EXTEND", i64::from(GAP_EXTEND)),
@@ -170,18 +169,20 @@ pub(crate) fn on_gpu(
         ("EMIT_AT", EMIT_AT as i64),
         ("GAP_AT", GAP_AT as i64),
     ];
-    let tables = gpu.upload(&tables());
+    let longest = jobs.iter().map(|j| j.haplotype_len).max().unwrap_or(0);
+    let (reads, haplotypes) = (gpu.upload(reads), gpu.upload(haplotypes));
+    let (tables, on_device) = (gpu.upload(&tables()), gpu.upload(jobs));
     let results = gpu.room(jobs.len());
     let args = [
         reads.whole(),
         haplotypes.whole(),
         tables.whole(),
-        jobs.each(),
+        on_device.each(),
         results.out(),
         Arg::Scratch(12 * (u64::from(longest) + 1)),
     ];
     gpu.run(&SHADER, &constants, &[], &args, jobs.len());
-    results
+    gpu.download(&results)
 }
 
 /// What one column of a group holds.

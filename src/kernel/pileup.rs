@@ -3,9 +3,9 @@
 //!
 //! Counters are planes: counter `k` of position `p` stands at `k * width + p`.
 
-use crate::device::buffer::Buf;
+use crate::Result;
 use crate::device::gpu::Gpu;
-use crate::device::shader::Shader;
+use crate::device::shader::{Shader, nothing};
 use bytemuck::{Pod, Zeroable};
 
 /// One aligned read.
@@ -130,16 +130,20 @@ pub static SHADER: Shader = Shader {
     ),
     tables: &[],
     lengths: &[],
+    generated: nothing,
 };
 
 /// All reads on a GPU, a thread each.
-pub(crate) fn on_gpu(
+///
+/// # Errors
+/// [`Error::Device`](crate::Error::Device) for the first thing that went wrong on it.
+pub fn on_gpu(
     gpu: &Gpu,
-    bases: &Buf<u32>,
-    cigars: &Buf<u32>,
-    reads: &Buf<Segment>,
+    bases: &[u32],
+    cigars: &[u32],
+    reads: &[Segment],
     s: Settings,
-) -> Buf<u32> {
+) -> Result<Vec<u32>> {
     let constants = [
         ("PLANES", PLANES as i64),
         ("MIN_QUALITY", i64::from(s.min_quality)),
@@ -152,10 +156,16 @@ pub(crate) fn on_gpu(
         ("MAPQ", MAPQ as i64),
         ("CLIP", CLIP as i64),
     ];
+    let (bases, cigars, on_device) = (gpu.upload(bases), gpu.upload(cigars), gpu.upload(reads));
     let counts = gpu.zeros(PLANES * s.width as usize);
-    let args = [bases.whole(), cigars.whole(), reads.each(), counts.kept()];
+    let args = [
+        bases.whole(),
+        cigars.whole(),
+        on_device.each(),
+        counts.kept(),
+    ];
     gpu.run(&SHADER, &constants, &[], &args, reads.len());
-    counts
+    gpu.download(&counts)
 }
 
 /// All reads, on the thread that calls; a run of matches is added plane by plane, in vectors.

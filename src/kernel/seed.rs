@@ -5,12 +5,17 @@
 //! [`Seed`]s: for each such k-mer first its places on the read's own strand, then those on the other,
 //! each only if there are any. Reads follow one another; `ends[r]` is where read `r`'s list ends.
 
-use crate::backend::{DeviceIndex, DeviceReads, Seeds};
-use crate::batch::ReadSpan;
+use super::candidate::{FEW_HITS, MANY_OF_FOUR, MAX_HITS, MAX_OCCURRENCES};
+use super::extend::MAX_READ;
+use super::locate::{LISTS, PER_READ, Rooms, Tables};
+use crate::batch::{PackedReads, ReadSpan};
 use crate::device::gpu::Gpu;
 use crate::device::lanes::prefetch;
-use crate::device::shader::Shader;
+use crate::device::program::Program;
+use crate::device::program::Use::{In, Out};
+use crate::device::shader::{Shader, nothing};
 use crate::domain::bases::{get_code, reverse_complement_packed, window};
+use crate::genome::Reference;
 use crate::genome::index::{self, Bucket};
 use crate::genome::syncmer::{K, MULTIPLIERS, S, Syncmer, WINDOW, hash_kmer, hash_smer, syncmers};
 use crate::lanes;
@@ -29,6 +34,15 @@ pub struct Reads<'a> {
 }
 
 impl<'a> Reads<'a> {
+    /// Those of a batch.
+    pub fn of(packed: &'a PackedReads) -> Reads<'a> {
+        Reads {
+            words: &packed.words,
+            masks: &packed.masks,
+            spans: &packed.spans,
+        }
+    }
+
     /// The packed codes of read `r`.
     pub fn codes(&self, r: usize) -> &'a [u32] {
         &self.words[self.spans[r].word as usize..][..self.spans[r].len.div_ceil(16) as usize]
@@ -49,6 +63,17 @@ pub struct Table<'a> {
     pub positions: &'a [u32],
     /// Bits of the hash that choose a bucket.
     pub hash_bits: u32,
+}
+
+impl<'a> Table<'a> {
+    /// That of a reference.
+    pub fn of(reference: &'a Reference) -> Table<'a> {
+        Table {
+            blocks: reference.seed_blocks(),
+            positions: reference.seed_positions(),
+            hash_bits: reference.parameters().hash_bits,
+        }
+    }
 }
 
 /// A k-mer of a read and its places on one strand: `positions[start..start + count]`.
@@ -202,32 +227,39 @@ pub fn on_cpu(
     }
 }
 
-/// `seed_count`: how many seeds each read has; `seed_write`: the seeds, at their places.
-pub static SHADERS: [Shader; 2] = [shader("seed_count"), shader("seed_write")];
+/// The shader of this kernel. It also takes step 1 of [`candidate`](super::candidate).
+pub static SHADER: Shader = Shader {
+    name: "seed",
+    source: concat!(
+        include_str!("../../shaders/common.wgsl"),
+        include_str!("../../shaders/batch.wgsl"),
+        include_str!("../../shaders/hash.wgsl"),
+        include_str!("../../shaders/seed.wgsl"),
+    ),
+    tables: &[("blocks", "vec4<u32>"), ("positions", "u32")],
+    lengths: &LISTS,
+    generated: nothing,
+};
 
-const fn shader(name: &'static str) -> Shader {
-    Shader {
-        name,
-        source: concat!(
-            include_str!("../../shaders/common.wgsl"),
-            include_str!("../../shaders/hash.wgsl"),
-            include_str!("../../shaders/seed.wgsl"),
-        ),
-        tables: &[("blocks", "vec4<u32>"), ("positions", "u32")],
-        lengths: &[("RING", RING)],
+/// Most lists of places that a read has: k-mers that begin [`spacing`] apart, on two strands.
+pub(crate) const MAX_LISTS: usize = {
+    let (mut most, mut length) = (0, K);
+    while length <= MAX_READ {
+        let apart = length / SPARSE as usize;
+        let kmers = (length - K) / if apart == 0 { 1 } else { apart } + 1;
+        most = if kmers > most { kmers } else { most };
+        length += 1;
     }
-}
+    2 * most
+};
+// The shader counts lists in six bits, and their places in sixteen, by class.
+const _: () = assert!(MAX_LISTS < 64 && MAX_OCCURRENCES == 256);
+const _: () = assert!(MAX_LISTS as u32 * MAX_OCCURRENCES < 1 << 16);
+// It takes a k-mer and what follows it from 32 bases.
+const _: () = assert!(K > 16 && 2 * K - S <= 32);
 
-/// Hashes of s-mers that a thread keeps; a power of two, [`WINDOW`] or more.
-const RING: u32 = 16;
-const _: () = assert!(WINDOW <= RING as usize);
-
-/// All reads of a batch, one thread each, twice: to count their seeds, then to write them.
-pub(crate) fn on_gpu(
-    gpu: &Gpu,
-    reads: &DeviceReads<Gpu>,
-    index: &DeviceIndex<'_, Gpu>,
-) -> Seeds<Gpu> {
+/// Has a program find the seeds of its reads, one thread each.
+pub(super) fn add_to(program: &mut Program, gpu: &Gpu, index: &Tables, rooms: &Rooms) {
     let constants = [
         ("MULTIPLIER_0", i64::from(MULTIPLIERS[0])),
         ("MULTIPLIER_1", i64::from(MULTIPLIERS[1])),
@@ -240,25 +272,20 @@ pub(crate) fn on_gpu(
         ("SPARSE", i64::from(SPARSE)),
         ("MAX_RANK", i64::from(MAX_RANK)),
         ("REVERSE", i64::from(REVERSE)),
+        ("MAX_HITS", i64::from(MAX_HITS)),
+        ("FEW_HITS", i64::from(FEW_HITS)),
+        ("MANY_OF_FOUR", i64::from(MANY_OF_FOUR)),
+    ];
+    let args = [
+        In(&rooms.batch),
+        In(&rooms.bases),
+        In(&rooms.spans),
+        Out(&rooms.seeds),
+        Out(&rooms.looks),
+        Out(&rooms.counts),
     ];
     let tables = [&index.blocks, &index.positions];
-    let (words, masks, spans) = (reads.words.whole(), reads.masks.whole(), reads.spans.each());
-    let counts = gpu.room::<u32>(reads.count);
-    let args = [words, masks, spans, counts.out()];
-    gpu.run(&SHADERS[0], &constants, &tables, &args, reads.count);
-    let (ends, total) = gpu.ends(&counts);
-    let seeds = gpu.room::<Seed>(total);
-    let places = [counts.each(), ends.each()];
-    let args = [
-        words,
-        masks,
-        spans,
-        places[0],
-        places[1],
-        seeds.shared_out(),
-    ];
-    gpu.run(&SHADERS[1], &constants, &tables, &args, reads.count);
-    Seeds { seeds, ends }
+    program.step(gpu, &SHADER, &constants, &tables, &args, PER_READ);
 }
 
 lanes! {

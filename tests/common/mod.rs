@@ -4,18 +4,19 @@
 pub mod twin;
 
 use std::io::Write;
-use std::sync::{Once, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use theralign::backend::Gpu;
 use theralign::device::adapter;
 use theralign::device::gpu::Options;
 use theralign::device::lanes::Level;
 
-/// Expands each body into tests on every backend: `cpu::NAME` (at each level of vectors that the
-/// machine has), `gpu::NAME`, and `gpu_cut::NAME`, a GPU held to tiny bindings and dispatches, so
-/// that tables and batches are cut.
+/// Expands each body into tests on every backend: `cpu::NAME` (at each level of vectors that the machine has),
+/// `gpu::NAME`, and the same GPU changed: `gpu_cut::NAME`, held to tiny bindings and dispatches, so that
+/// tables and batches are cut; `gpu_scarce::NAME`, with room for a few reads only, so that others are left to
+/// the CPU; `gpu_checked::NAME`, with wgpu's checks in its shaders and other workgroups.
 macro_rules! on_every_backend {
     ($($(#[$meta:meta])* fn $name:ident($backend:ident) $body:block)*) => {
-        $($(#[$meta])* fn $name<B: theralign::backend::Kernels>($backend: &B) $body)*
+        $($(#[$meta])* fn $name<B: theralign::backend::Backend>($backend: &B) $body)*
         mod cpu {
             $(#[test] fn $name() {
                 $crate::common::on_cpu(|cpu| super::$name(cpu));
@@ -31,6 +32,16 @@ macro_rules! on_every_backend {
                 if let Some(gpu) = $crate::common::gpu_cut() { super::$name(gpu); }
             })*
         }
+        mod gpu_scarce {
+            $(#[test] fn $name() {
+                if let Some(gpu) = $crate::common::gpu_scarce() { super::$name(gpu); }
+            })*
+        }
+        mod gpu_checked {
+            $(#[test] fn $name() {
+                if let Some(gpu) = $crate::common::gpu_checked() { super::$name(gpu); }
+            })*
+        }
     };
 }
 pub(crate) use on_every_backend;
@@ -43,29 +54,67 @@ pub fn on_cpu(test: impl Fn(&theralign::backend::Cpu)) {
     }
 }
 
-/// The GPU to test on: the best adapter, software too. `None` where there is none, which is said on
-/// stderr, or is a failure if `REQUIRE_GPU=1`.
-pub fn gpu() -> Option<&'static Gpu> {
-    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
-    GPU.get_or_init(|| open(&Options::default())).as_ref()
+/// What tests want of a GPU beside the work.
+pub fn watched() -> Options {
+    Options {
+        poison: true,
+        keep_seeds: true,
+        ..Options::default()
+    }
 }
 
-/// The same adapter, as if it allowed bindings of 256 KiB, table pieces of 16 KiB and three workgroups a dimension.
-pub fn gpu_cut() -> Option<&'static Gpu> {
-    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
+/// The GPU to test on: the best adapter, software too. `None` where there is none, which is said on
+/// stderr, or is a failure if `REQUIRE_GPU=1`.
+pub fn gpu() -> Option<&'static Arc<Gpu>> {
+    static GPU: OnceLock<Option<Arc<Gpu>>> = OnceLock::new();
+    GPU.get_or_init(|| open(&watched())).as_ref()
+}
+
+/// The same adapter, as if it allowed bindings of 256 KiB, table pieces of 16 KiB (if it has bindings to spare)
+/// and three workgroups a dimension.
+pub fn gpu_cut() -> Option<&'static Arc<Gpu>> {
+    static GPU: OnceLock<Option<Arc<Gpu>>> = OnceLock::new();
     GPU.get_or_init(|| {
+        let spare = |f: &adapter::Found| f.limits.max_storage_buffers_per_shader_stage >= 24;
+        let may_cut = adapter::list().first().is_none_or(spare);
         open(&Options {
             max_binding: Some(256 << 10),
-            max_piece: Some(16 << 10),
+            max_piece: Some(if may_cut { 16 } else { 256 } << 10),
             max_groups: Some(3),
-            ..Options::default()
+            lanes: Some(64),
+            ..watched()
+        })
+    })
+    .as_ref()
+}
+
+/// The same adapter, with a ninth of the room for what varies from read to read.
+pub fn gpu_scarce() -> Option<&'static Arc<Gpu>> {
+    static GPU: OnceLock<Option<Arc<Gpu>>> = OnceLock::new();
+    GPU.get_or_init(|| {
+        open(&Options {
+            scarce: Some(9),
+            ..watched()
+        })
+    })
+    .as_ref()
+}
+
+/// The same adapter, with shaders that check their indices and loops, and workgroups of 32.
+pub fn gpu_checked() -> Option<&'static Arc<Gpu>> {
+    static GPU: OnceLock<Option<Arc<Gpu>>> = OnceLock::new();
+    GPU.get_or_init(|| {
+        open(&Options {
+            checked: true,
+            lanes: Some(32),
+            ..watched()
         })
     })
     .as_ref()
 }
 
 /// A device of one's own, to break.
-pub fn open(options: &Options) -> Option<Gpu> {
+pub fn open(options: &Options) -> Option<Arc<Gpu>> {
     announce();
     let found = adapter::list();
     let Some(best) = found.first() else {
@@ -76,7 +125,8 @@ pub fn open(options: &Options) -> Option<Gpu> {
         say("SKIPPED: no adapter answers");
         return None;
     };
-    Some(Gpu::open(best, options).expect("an adapter that is listed can be opened"))
+    let gpu = Gpu::open(best, options).expect("an adapter that is listed can be opened");
+    Some(Arc::new(gpu))
 }
 
 fn announce() {

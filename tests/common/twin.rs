@@ -4,12 +4,13 @@ use super::Random;
 use bytemuck::Pod;
 use std::fmt::Debug;
 use std::io::Write;
-use theralign::backend::{Candidates, DeviceIndex, DeviceReads, Extensions, Kernels, Seeds};
+use theralign::backend::Backend;
 use theralign::batch::{PackedReads, ReadBatch};
 use theralign::domain::reverse_complement;
 use theralign::genome::{BuildOptions, Reference, build};
 use theralign::kernel::candidate::{self, PairWindow};
-use theralign::kernel::extend::{self, Scoring};
+use theralign::kernel::extend::{self, Extended, MAX_RUNS, Scoring};
+use theralign::kernel::locate::Located;
 use theralign::kernel::pairhmm::{self, pack, pack_words};
 use theralign::kernel::pileup::{self, PLANES, Segment, Settings};
 use theralign::kernel::seed::{self, Reads, Table};
@@ -33,7 +34,7 @@ pub struct Case {
 
 /// Two contigs of 80 and 10 kb with repeats, a tandem repeat and Ns; pairs of reads with
 /// errors, indels, clips and Ns, from everywhere, the contigs' ends too. Odd seeds are single reads.
-fn case(seed: u64) -> Case {
+pub fn pairs(seed: u64) -> (Reference, ReadBatch) {
     let mut random = Random(seed);
     let mut contig = random.bases(60_000, false);
     for i in 0..20 {
@@ -87,9 +88,14 @@ fn case(seed: u64) -> Case {
         batch.names.extend(format!("r{t}").bytes());
         batch.name_ends.push(batch.names.len() as u32);
     }
+    (reference, batch)
+}
+
+fn case(seed: u64) -> Case {
+    let (reference, batch) = pairs(seed);
     let mut packed = PackedReads::default();
     packed.fill(&batch);
-    define(seed, reference, packed, paired)
+    define(seed, reference, packed, batch.paired)
 }
 
 /// Substitutions, unknown bases, insertions, deletions and foreign ends.
@@ -119,12 +125,7 @@ fn change(read: &mut Vec<u8>, random: &mut Random) {
 
 /// Runs the definitions.
 fn define(seed: u64, reference: Reference, packed: PackedReads, paired: bool) -> Case {
-    let reads = view(&packed);
-    let table = Table {
-        blocks: reference.seed_blocks(),
-        positions: reference.seed_positions(),
-        hash_bits: reference.parameters().hash_bits,
-    };
+    let (reads, table) = (Reads::of(&packed), Table::of(&reference));
     let (mut seeds, mut ends) = (Vec::new(), Vec::new());
     for r in 0..packed.spans.len() {
         seed::plain(reads, r, table, &mut seeds);
@@ -169,25 +170,15 @@ fn define(seed: u64, reference: Reference, packed: PackedReads, paired: bool) ->
     }
 }
 
-fn view(packed: &PackedReads) -> Reads<'_> {
-    Reads {
-        words: &packed.words,
-        masks: &packed.masks,
-        spans: &packed.spans,
-    }
-}
-
 /// Fails at the first difference, with all that is needed to see it again.
-fn same<B: Kernels, T: Pod + PartialEq + Debug + Send + Sync>(
-    b: &B,
+fn same<T: Pod + PartialEq + Debug>(
+    name: &str,
     what: &str,
     seed: u64,
-    got: &B::Buf<T>,
+    got: &[T],
     expected: &[T],
     job: impl Fn(usize) -> String,
 ) {
-    let got = b.download(got).expect("the device works");
-    let name = b.name();
     for (i, (g, e)) in got.iter().zip(expected).enumerate() {
         assert_eq!(g, e, "{what} on {name}, seed {seed}, index {i}: {}", job(i));
     }
@@ -198,87 +189,89 @@ fn same<B: Kernels, T: Pod + PartialEq + Debug + Send + Sync>(
     );
 }
 
-/// Runs a comparison on every case.
-fn on_cases<B: Kernels>(b: &B, compare: impl Fn(&B, &Case, &DeviceReads<B>, &DeviceIndex<'_, B>)) {
+/// Runs a comparison on what a backend makes of every case.
+fn on_cases<B: Backend>(b: &B, mut compare: impl FnMut(&str, &Case, &Located)) {
     for seed in SEEDS {
         let case = case(seed);
-        let reads = DeviceReads::upload(b, &case.packed);
-        let index = DeviceIndex::new(b, &case.reference);
-        compare(b, &case, &reads, &index);
+        let located = b
+            .locate(
+                &case.packed,
+                &case.reference,
+                case.window,
+                &Scoring::default(),
+            )
+            .expect("the device works");
+        compare(&b.name(), &case, &located);
     }
 }
 
 /// `seed`
-pub fn seed<B: Kernels>(b: &B) {
-    on_cases(b, |b, case, reads, index| {
-        let Seeds { seeds, ends } = b.seed(reads, index);
+pub fn seed<B: Backend>(b: &B) {
+    on_cases(b, |name, case, located| {
         let read_of = |i: usize| {
             let r = case.ends.partition_point(|&end| end as usize <= i);
             format!("read {r}: {:?}", case.packed.spans.get(r))
         };
-        same(b, "seed", case.seed, &ends, &case.ends, |r| {
-            format!("read {r}")
-        });
-        same(b, "seed", case.seed, &seeds, &case.seeds, read_of);
+        let read = |r: usize| format!("read {r}");
+        same(
+            name,
+            "seed",
+            case.seed,
+            &located.seed_ends,
+            &case.ends,
+            read,
+        );
+        same(
+            name,
+            "seed",
+            case.seed,
+            &located.seeds,
+            &case.seeds,
+            read_of,
+        );
     });
 }
 
 /// `candidate`
-pub fn candidate<B: Kernels>(b: &B) {
-    on_cases(b, |b, case, reads, index| {
-        let seeds = Seeds {
-            seeds: b.upload(&case.seeds),
-            ends: b.upload(&case.ends),
-        };
-        let Candidates {
-            candidates,
-            summaries,
-        } = b.candidate(reads, &seeds, index, case.window);
+pub fn candidate<B: Backend>(b: &B) {
+    on_cases(b, |name, case, located| {
         let found = &case.found;
         let read = |r: usize| format!("read {r}");
-        same(
-            b,
-            "candidate",
-            case.seed,
-            &summaries,
-            &found.summaries,
-            read,
-        );
+        let got = &located.summaries;
+        same(name, "candidate", case.seed, got, &found.summaries, read);
         let read = |i: usize| format!("read {}", found.candidates[i].read);
-        same(
-            b,
-            "candidate",
-            case.seed,
-            &candidates,
-            &found.candidates,
-            read,
-        );
+        let got = &located.candidates;
+        same(name, "candidate", case.seed, got, &found.candidates, read);
     });
 }
 
-/// `extend`
-pub fn extend<B: Kernels>(b: &B) {
-    let mut gapped = 0;
-    let cases: Vec<Case> = SEEDS.map(case).collect();
-    for case in &cases {
-        let reads = DeviceReads::upload(b, &case.packed);
-        let index = DeviceIndex::new(b, &case.reference);
-        let jobs = b.upload(&case.found.candidates);
-        let Extensions { extensions, runs } = b.extend(&reads, &jobs, &index, &Scoring::default());
-        let expected = &case.extended;
-        let job = |i: usize| format!("{:?}", case.found.candidates[i]);
-        same(
-            b,
-            "extend",
-            case.seed,
-            &extensions,
-            &expected.extensions,
-            job,
-        );
-        let slot = |i: usize| format!("slot {}", i / extend::MAX_RUNS);
-        same(b, "extend", case.seed, &runs, &expected.runs, slot);
-        gapped += expected.extensions.iter().filter(|e| e.runs > 1).count();
+/// The same with slots numbered as they come: those that a GPU leaves to the CPU stand last.
+fn renumbered(e: &Extended) -> Extended {
+    let mut out = Extended::default();
+    for extension in &e.extensions {
+        let mut extension = *extension;
+        if extension.runs > 0 {
+            let slot = &e.runs[extension.slot as usize * MAX_RUNS..][..MAX_RUNS];
+            extension.slot = (out.runs.len() / MAX_RUNS) as u32;
+            out.runs.extend(slot);
+        }
+        out.extensions.push(extension);
     }
+    out
+}
+
+/// `extend`
+pub fn extend<B: Backend>(b: &B) {
+    let mut gapped = 0;
+    on_cases(b, |name, case, located| {
+        let (got, expected) = (renumbered(&located.extended), renumbered(&case.extended));
+        let job = |i: usize| format!("{:?}", case.found.candidates[i]);
+        let (extensions, all) = (&got.extensions, &expected.extensions);
+        same(name, "extend", case.seed, extensions, all, job);
+        let slot = |i: usize| format!("slot {}", i / MAX_RUNS);
+        same(name, "extend", case.seed, &got.runs, &expected.runs, slot);
+        gapped += all.iter().filter(|e| e.runs > 1).count();
+    });
     assert!(
         gapped > 30,
         "the cases must reach gapped alignment: {gapped}"
@@ -286,7 +279,7 @@ pub fn extend<B: Kernels>(b: &B) {
 }
 
 /// `pileup`: reads with gaps and clips, in and around tiles whose widths end anywhere in a vector.
-pub fn pileup<B: Kernels>(b: &B) {
+pub fn pileup<B: Backend>(b: &B) {
     for (seed, width) in (0..).zip([257, 0, 1, 31, 32, 33, 255, 256]) {
         let mut random = Random(seed);
         let (mut bytes, mut cigars, mut reads) = (Vec::new(), Vec::new(), Vec::new());
@@ -319,7 +312,9 @@ pub fn pileup<B: Kernels>(b: &B) {
         for &read in &reads {
             pileup::plain(&words, &cigars, read, s, &mut expected);
         }
-        let got = b.pileup(&b.upload(&words), &b.upload(&cigars), &b.upload(&reads), s);
+        let got = b
+            .pileup(&words, &cigars, &reads, s)
+            .expect("the device works");
         let place = |i: usize| {
             format!(
                 "plane {}, position {}",
@@ -327,12 +322,12 @@ pub fn pileup<B: Kernels>(b: &B) {
                 i % width as usize
             )
         };
-        same(b, "pileup", seed, &got, &expected, place);
+        same(&b.name(), "pileup", seed, &got, &expected, place);
     }
 }
 
 /// `pairhmm`: reads drawn from their haplotypes with errors, gaps and unknown bases.
-pub fn pairhmm<B: Kernels>(b: &B) {
+pub fn pairhmm<B: Backend>(b: &B) {
     const READS: [u32; 9] = [0, 1, 31, 32, 33, 64, 101, 150, 257];
     const HAPLOTYPES: [u32; 5] = [1, 2, 33, 120, 300];
     for seed in SEEDS {
@@ -380,14 +375,10 @@ pub fn pairhmm<B: Kernels>(b: &B) {
             .iter()
             .map(|&job| pairhmm::plain(&reads, &haplotypes, job))
             .collect();
-        let longest = HAPLOTYPES[HAPLOTYPES.len() - 1];
-        let got = b.pairhmm(
-            &b.upload(&reads),
-            &b.upload(&haplotypes),
-            &b.upload(&jobs),
-            longest,
-        );
-        same(b, "pairhmm", seed, &got, &expected, |i| {
+        let got = b
+            .pairhmm(&reads, &haplotypes, &jobs)
+            .expect("the device works");
+        same(&b.name(), "pairhmm", seed, &got, &expected, |i| {
             format!("{:?}", jobs[i])
         });
     }
