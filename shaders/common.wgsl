@@ -16,3 +16,9 @@ fn loops_were_cut(two: u32) -> bool {
   while done < two { done += 1u; }
   return done < two;
 }
+
+// The order of 16 bases turned around.
+fn turn(word: u32) -> u32 {
+  let bits = reverseBits(word);
+  return ((bits & 0x55555555u) << 1u) | ((bits >> 1u) & 0x55555555u);
+}

@@ -14,14 +14,7 @@ override MAX_GAP: i32;
 override TAIL: u32;
 override LEAST_TAILED: u32;
 
-struct Candidate { read: u32, diagonal: u32, votes: u32, seeded: u32, spread: u32 }
-struct Chosen { job: u32, slot: u32 }
-struct Extension { score: i32, start: u32, span: u32, runs: u32, slot: u32 }
-
-// all: candidates that are none have NONE for a read
-@group(0) @binding(1) var<storage, read> candidate_ends: array<u32>;
-@group(0) @binding(2) var<storage, read> jobs: array<Candidate>;
-@group(0) @binding(3) var<storage, read_write> extensions: array<Extension>;
+// all
 @group(0) @binding(4) var<storage, read> bases: array<vec2<u32>>; // x codes, y mask
 @group(0) @binding(5) var<storage, read> spans: array<ReadSpan>;
 // extend_narrow, extend_wide
@@ -35,12 +28,6 @@ fn is_reverse(job: Candidate) -> bool { return (job.votes & REVERSE) != 0u; }
 fn genome_word(i: u32) -> u32 {
   let shift = 2u * (i % 16u);
   return (genome(i / 16u) >> shift) | ((genome(i / 16u + 1u) << 1u) << (31u - shift));
-}
-
-// The order of 16 bases turned around.
-fn turn(word: u32) -> u32 {
-  let bits = reverseBits(word);
-  return ((bits & 0x55555555u) << 1u) | ((bits >> 1u) & 0x55555555u);
 }
 
 // Bases 16 `w`.. of a read as aligned: x codes, y mask. Bits behind the read's end are 0.

@@ -5,14 +5,7 @@ override MAX_GROUPS: u32;
 override NARROW_TOLD: u32;
 override WIDE_TOLD: u32;
 
-struct Candidate { read: u32, diagonal: u32, votes: u32, seeded: u32, spread: u32 }
-struct Chosen { job: u32, slot: u32 }
-struct Extension { score: i32, start: u32, span: u32, runs: u32, slot: u32 }
-
-// both; a read's candidates stand together
-@group(0) @binding(1) var<storage, read> candidate_ends: array<u32>;
-@group(0) @binding(2) var<storage, read> jobs: array<Candidate>;
-@group(0) @binding(3) var<storage, read_write> extensions: array<Extension>;
+// both
 @group(0) @binding(4) var<storage, read_write> counts: array<u32>;      // jobs to be aligned with gaps
 @group(0) @binding(5) var<storage, read_write> wide_counts: array<u32>; // of these, wide ones
 // extend_list

@@ -3,20 +3,8 @@
 override NEVER: i32;
 override GAP_EXTEND: i32;
 override GAP_CLOSE: i32;
-override EMIT_AT: u32;  // where the emission table stands in `tables`
-override GAP_AT: u32;
 
-struct Job {
-  read: u32,
-  read_len: u32,
-  haplotype: u32,
-  haplotype_len: u32,
-}
-
-@group(0) @binding(0) var<storage, read> reads: array<u32>;
-@group(0) @binding(1) var<storage, read> haplotypes: array<u32>;
 @group(0) @binding(2) var<storage, read> tables: array<i32>;
-@group(0) @binding(3) var<storage, read> jobs: array<Job>;
 @group(0) @binding(4) var<storage, read_write> results: array<i32>;
 @group(0) @binding(5) var<storage, read_write> scratch: array<i32>;
 
@@ -25,21 +13,6 @@ fn log_add(a: i32, b: i32) -> i32 {
   let distance = high - min(a, b);
   let entry = tables[min(distance >> 12u, 511)];
   return high + (entry >> 12u) - (((entry & 0xfff) * (distance & 0xfff)) >> 12u);
-}
-
-fn read_byte(at: u32) -> u32 {
-  return (reads[at / 4u] >> (8u * (at % 4u))) & 0xffu;
-}
-
-fn haplotype_byte(at: u32) -> u32 {
-  return (haplotypes[at / 4u] >> (8u * (at % 4u))) & 0xffu;
-}
-
-// States of column j lie side by side for all jobs, so that neighbouring threads read neighbouring words.
-// `scratch` has room for as many columns as the longest haplotype needs, in each of the three states.
-fn place(state: u32, j: u32, job: u32) -> u32 {
-  let columns = arrayLength(&scratch) / (3u * arrayLength(&jobs));
-  return (state * columns + j) * arrayLength(&jobs) + job;
 }
 
 // What a row of one job holds: its read base, and the cells before the next.

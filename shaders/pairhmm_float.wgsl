@@ -1,37 +1,12 @@
 // pairhmm.wgsl in 32-bit floating point and linear space, to compare speeds: results are log2, of sums
 // that were scaled by 2^120 against underflow. Rounding differs from device to device.
 
-override EMIT_AT: u32;
-override GAP_AT: u32;
 override GAP_EXTEND: u32;
 override GAP_CLOSE: u32;
 
-struct Job {
-  read: u32,
-  read_len: u32,
-  haplotype: u32,
-  haplotype_len: u32,
-}
-
-@group(0) @binding(0) var<storage, read> reads: array<u32>;
-@group(0) @binding(1) var<storage, read> haplotypes: array<u32>;
 @group(0) @binding(2) var<storage, read> tables: array<f32>;
-@group(0) @binding(3) var<storage, read> jobs: array<Job>;
 @group(0) @binding(4) var<storage, read_write> results: array<f32>;
 @group(0) @binding(5) var<storage, read_write> scratch: array<f32>;
-
-fn read_byte(at: u32) -> u32 {
-  return (reads[at / 4u] >> (8u * (at % 4u))) & 0xffu;
-}
-
-fn haplotype_byte(at: u32) -> u32 {
-  return (haplotypes[at / 4u] >> (8u * (at % 4u))) & 0xffu;
-}
-
-fn place(state: u32, j: u32, job: u32) -> u32 {
-  let columns = arrayLength(&scratch) / (3u * arrayLength(&jobs));
-  return (state * columns + j) * arrayLength(&jobs) + job;
-}
 
 var<private> base_of_read: u32;
 var<private> hit: f32;

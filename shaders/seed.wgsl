@@ -74,12 +74,6 @@ fn lookup(hash: u32) -> array<Bucket, 2> {
   return array<Bucket, 2>(resolve(start, first), resolve(start + room_of(first), second));
 }
 
-// The order of 16 bases turned around.
-fn turn(word: u32) -> u32 {
-  let bits = reverseBits(word);
-  return ((bits & 0x55555555u) << 1u) | ((bits >> 1u) & 0x55555555u);
-}
-
 // 32 bases of a read from base `i` on, the first lowest: codes in x and y, masks in z and w. What lies
 // behind the read's end is another read's, or padding.
 fn window(span: ReadSpan, i: u32) -> vec4<u32> {

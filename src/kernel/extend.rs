@@ -695,6 +695,7 @@ const fn shader(name: &'static str, generated: fn() -> String) -> Shader {
         source: concat!(
             include_str!("../../shaders/common.wgsl"),
             include_str!("../../shaders/batch.wgsl"),
+            include_str!("../../shaders/extend_jobs.wgsl"),
             include_str!("../../shaders/extend.wgsl"),
         ),
         tables: &[("genome", "u32")],
@@ -714,6 +715,7 @@ const fn selecting(name: &'static str) -> Shader {
         source: concat!(
             include_str!("../../shaders/common.wgsl"),
             include_str!("../../shaders/batch.wgsl"),
+            include_str!("../../shaders/extend_jobs.wgsl"),
             include_str!("../../shaders/extend_select.wgsl"),
         ),
         tables: &[],

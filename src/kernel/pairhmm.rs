@@ -150,6 +150,7 @@ pub static SHADER: Shader = Shader {
     name: "pairhmm",
     source: concat!(
         include_str!("../../shaders/common.wgsl"),
+        include_str!("../../shaders/pairhmm_jobs.wgsl"),
         include_str!("../../shaders/pairhmm.wgsl")
     ),
     tables: &[],
@@ -169,9 +170,29 @@ pub fn on_gpu(gpu: &Gpu, reads: &[u32], haplotypes: &[u32], jobs: &[Job]) -> Res
         ("EMIT_AT", EMIT_AT as i64),
         ("GAP_AT", GAP_AT as i64),
     ];
+    launch(
+        gpu,
+        &SHADER,
+        &constants,
+        &tables(),
+        (reads, haplotypes, jobs),
+    )
+}
+
+/// Runs a shader of the pairHMM, whatever its numbers are: its tables, then a result for each job.
+///
+/// # Errors
+/// As [`on_gpu`].
+pub(crate) fn launch<T: Pod, R: Pod>(
+    gpu: &Gpu,
+    shader: &'static Shader,
+    constants: &[(&'static str, i64)],
+    tables: &[T],
+    (reads, haplotypes, jobs): (&[u32], &[u32], &[Job]),
+) -> Result<Vec<R>> {
     let longest = jobs.iter().map(|j| j.haplotype_len).max().unwrap_or(0);
     let (reads, haplotypes) = (gpu.upload(reads), gpu.upload(haplotypes));
-    let (tables, on_device) = (gpu.upload(&tables()), gpu.upload(jobs));
+    let (tables, on_device) = (gpu.upload(tables), gpu.upload(jobs));
     let results = gpu.room(jobs.len());
     let args = [
         reads.whole(),
@@ -181,7 +202,7 @@ pub fn on_gpu(gpu: &Gpu, reads: &[u32], haplotypes: &[u32], jobs: &[Job]) -> Res
         results.out(),
         Arg::Scratch(12 * (u64::from(longest) + 1)),
     ];
-    gpu.run(&SHADER, &constants, &[], &args, jobs.len());
+    gpu.run(shader, constants, &[], &args, jobs.len());
     gpu.download(&results)
 }
 

@@ -1,17 +1,17 @@
 //! The pairHMM in 32-bit floating point, which no result comes from: it tells what fixed point costs.
 
 use crate::Result;
-use crate::device::buffer::Arg;
 use crate::device::gpu::Gpu;
 use crate::device::shader::{Shader, nothing};
 use crate::domain::quality::BIT;
-use crate::kernel::pairhmm::{EMIT_AT, GAP_AT, GAP_CLOSE, GAP_EXTEND, Job, tables};
+use crate::kernel::pairhmm::{self, EMIT_AT, GAP_AT, GAP_CLOSE, GAP_EXTEND, Job, tables};
 
 /// The shader.
 pub static SHADER: Shader = Shader {
     name: "pairhmm_float",
     source: concat!(
         include_str!("../../../shaders/common.wgsl"),
+        include_str!("../../../shaders/pairhmm_jobs.wgsl"),
         include_str!("../../../shaders/pairhmm_float.wgsl")
     ),
     tables: &[],
@@ -38,18 +38,11 @@ pub fn on_gpu(gpu: &Gpu, reads: &[u32], haplotypes: &[u32], jobs: &[Job]) -> Res
         ("GAP_EXTEND", at),
         ("GAP_CLOSE", at + 1),
     ];
-    let longest = jobs.iter().map(|j| j.haplotype_len).max().unwrap_or(0);
-    let (reads, haplotypes) = (gpu.upload(reads), gpu.upload(haplotypes));
-    let (tables, on_device) = (gpu.upload(&numbers), gpu.upload(jobs));
-    let results = gpu.room(jobs.len());
-    let args = [
-        reads.whole(),
-        haplotypes.whole(),
-        tables.whole(),
-        on_device.each(),
-        results.out(),
-        Arg::Scratch(12 * (u64::from(longest) + 1)),
-    ];
-    gpu.run(&SHADER, &constants, &[], &args, jobs.len());
-    gpu.download(&results)
+    pairhmm::launch(
+        gpu,
+        &SHADER,
+        &constants,
+        &numbers,
+        (reads, haplotypes, jobs),
+    )
 }
