@@ -4,7 +4,7 @@
 use super::allele::{Stretch, indels, reach};
 use super::math::ln_choose;
 use super::reads::Load;
-use super::repeats::{Repeat, Slippage};
+use super::repeats::{Repeat, SlipCounts, Slippage};
 use crate::domain::bases::LETTERS;
 use crate::domain::{CigarOp, Pos, Span, Variant, code_of};
 use crate::kernel::pileup::{self, Segment, Settings};
@@ -27,6 +27,17 @@ pub struct Suspect {
     pub reach: Span,
 }
 
+/// A place at which reads stop to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clipped {
+    /// First base that does not fit, or the last one, counted from 0.
+    pub pos: Pos,
+    /// Reads that are clipped here.
+    pub count: u32,
+    /// Fragments that cover the place.
+    pub depth: u32,
+}
+
 /// What one tile of the panel shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
@@ -34,8 +45,10 @@ pub struct Survey {
     pub suspects: Vec<Suspect>,
     /// Fragments usable for calling at each base.
     pub depth: Vec<u32>,
+    /// Places at which so many reads are clipped, by position.
+    pub clipped: Vec<Clipped>,
     /// What the tile's repeats add to the count of slips.
-    pub slippage: Slippage,
+    pub slips: SlipCounts,
 }
 
 /// A stretch that is called as one, with the alleles to weigh in it.
@@ -47,6 +60,12 @@ pub struct Window {
     pub core: Span,
     /// Sorted.
     pub alleles: Vec<Variant>,
+    /// Sets of alleles, as bits, that haplotypes put together from reads carry.
+    pub assembled: Vec<u32>,
+    /// Where the first sign of it stands: the tile that holds this place calls the window.
+    pub home: Pos,
+    /// It may not grow beyond this: there the neighbouring windows begin.
+    pub room: Span,
 }
 
 /// Phred of an insertion or deletion that no repeat explains.
@@ -54,7 +73,7 @@ const INDEL_QUALITY: u32 = 40;
 /// log10 odds of the pileup from which a place is looked at closely (Mutect2's default).
 const ACTIVE: f64 = 2.0;
 /// Sites this close are called together: an alignment artefact beside an indel is that near.
-const NEAR: u32 = 20;
+pub const NEAR: u32 = 20;
 /// Windows are cut at their widest gap when they grow longer than this.
 const LONGEST_CORE: u32 = 120;
 /// A window takes this many alleles, those with the most support.
@@ -128,8 +147,15 @@ pub fn survey(load: &Load, counts: &[u32], s: Settings, tile: Span, around: &Str
             .filter(|(v, _)| repeat.is_slip(v))
             .map(|(_, n)| n)
             .sum();
-        out.slippage.observe(*repeat, slipped, depth);
+        out.slips.observe(*repeat, slipped, depth);
     }
+    out.clipped = super::clips::places(load)
+        .into_iter()
+        .filter_map(|(pos, count)| {
+            let depth = depth_at(pos.0)?.max(count);
+            Some(Clipped { pos, count, depth })
+        })
+        .collect();
     for (variant, count) in seen {
         if let (true, Some(depth)) = (count >= 2, depth_at(variant.pos.0)) {
             out.suspects.push(Suspect {
@@ -177,10 +203,13 @@ pub fn log_odds(count: u32, depth: u32, quality: f64) -> f64 {
     f64::from(count) * quality / 10.0 - cost / std::f64::consts::LN_10
 }
 
-/// Is it worth a closer look? In a germline sample only alleles of a tenth or more are.
+/// Is it worth a closer look? In a germline sample any allele of a tenth or more is: whether repeats
+/// slip or vary is for the genotypes to say.
 pub fn is_active(s: &Suspect, slippage: &Slippage, germline: bool) -> bool {
-    if germline && s.count * 10 < s.depth {
-        return false;
+    if germline {
+        return s.count * 10 >= s.depth
+            && (s.repeat.is_some()
+                || log_odds(s.count, s.depth, f64::from(s.quality)) > ACTIVE);
     }
     let quality = s.repeat.map_or(f64::from(s.quality), |r| {
         let slips = slippage.rate_of(r, r.units_added(&s.variant));
@@ -189,36 +218,68 @@ pub fn is_active(s: &Suspect, slippage: &Slippage, germline: bool) -> bool {
     log_odds(s.count, s.depth, quality) > ACTIVE
 }
 
-/// Joins active suspects of one contig, sorted, to windows. `length` is the contig's.
-pub fn windows(active: &[&Suspect], length: u32) -> Vec<Window> {
-    let mut sorted: Vec<&Suspect> = active.to_vec();
+/// Are enough reads clipped at one place to look for what they show?
+pub fn is_torn(c: &Clipped, germline: bool) -> bool {
+    let share = if germline { 8 } else { 100 };
+    c.count >= 3 && c.count * share >= c.depth
+}
+
+/// A sign that something is going on: an active suspect, or a place where reads are clipped.
+struct Sign<'a> {
+    suspect: Option<&'a Suspect>,
+    home: Pos,
+    reach: Span,
+}
+
+/// Joins active suspects and torn places of one contig to windows. `length` is the contig's.
+pub fn windows(active: &[&Suspect], torn: &[&Clipped], length: u32) -> Vec<Window> {
+    let of_suspects = active.iter().map(|s| Sign {
+        suspect: Some(s),
+        home: s.variant.pos,
+        reach: s.reach,
+    });
+    let of_clips = torn.iter().map(|c| Sign {
+        suspect: None,
+        home: c.pos,
+        reach: Span::new(c.pos.0, c.pos.0 + 1),
+    });
+    let mut sorted: Vec<Sign> = of_suspects.chain(of_clips).collect();
     sorted.sort_by_key(|s| (s.reach.start, s.reach.end));
-    let mut groups: Vec<Vec<&Suspect>> = Vec::new();
+    let mut groups: Vec<Vec<Sign>> = Vec::new();
     let mut end = 0;
     for s in sorted {
+        let reach = s.reach;
         match groups.last_mut() {
-            Some(group) if s.reach.start <= end + NEAR => group.push(s),
+            Some(group) if reach.start <= end + NEAR => group.push(s),
             _ => {
                 groups.push(vec![s]);
                 end = 0;
             }
         }
-        end = end.max(s.reach.end);
+        end = end.max(reach.end);
     }
-    groups
+    let mut windows: Vec<Window> = groups
         .into_iter()
         .flat_map(cut_long)
         .map(|g| window(&g, length))
-        .collect()
+        .collect();
+    for i in 1..windows.len() {
+        windows[i - 1].room.end = windows[i].core.start;
+        windows[i].room.start = windows[i - 1].core.end;
+    }
+    windows
 }
 
 /// Cuts a group that is too long at its widest gap, again and again.
-fn cut_long(group: Vec<&Suspect>) -> Vec<Vec<&Suspect>> {
-    let end_of = |g: &[&Suspect]| g.iter().map(|s| s.reach.end).max().unwrap_or(0);
+fn cut_long(mut group: Vec<Sign>) -> Vec<Vec<Sign>> {
+    let end_of = |g: &[Sign]| g.iter().map(|s| s.reach.end).max().unwrap_or(0);
     if end_of(&group) - group[0].reach.start <= LONGEST_CORE {
         return vec![group];
     }
-    let gap = |i: usize| group[i].reach.start.saturating_sub(end_of(&group[..i]));
+    let gap = |i: usize| {
+        let start = group[i].reach.start;
+        start.saturating_sub(end_of(&group[..i]))
+    };
     // The first of the widest gaps that are wider than a codon; without any, the group stays whole.
     let widest = (1..group.len())
         .rev()
@@ -227,20 +288,25 @@ fn cut_long(group: Vec<&Suspect>) -> Vec<Vec<&Suspect>> {
     match widest {
         None => vec![group],
         Some(i) => {
-            let (left, right) = group.split_at(i);
-            let mut out = cut_long(left.to_vec());
-            out.extend(cut_long(right.to_vec()));
+            let right = group.split_off(i);
+            let mut out = cut_long(group);
+            out.extend(cut_long(right));
             out
         }
     }
 }
 
-fn window(group: &[&Suspect], length: u32) -> Window {
-    let mut ranked = group.to_vec();
+fn window(group: &[Sign], length: u32) -> Window {
+    let mut ranked: Vec<&Suspect> = group.iter().filter_map(|s| s.suspect).collect();
     ranked.sort_by(|a, b| b.count.cmp(&a.count).then(a.variant.cmp(&b.variant)));
     ranked.truncate(MOST_ALLELES);
-    let start = ranked.iter().map(|s| s.reach.start).min().unwrap_or(0);
-    let end = ranked.iter().map(|s| s.reach.end).max().unwrap_or(0);
+    let reaches = || {
+        let of_clips = group.iter().filter(|s| s.suspect.is_none());
+        let of_alleles = ranked.iter().map(|s| s.reach);
+        of_clips.map(|s| s.reach).chain(of_alleles)
+    };
+    let start = reaches().map(|r| r.start).min().unwrap_or(0);
+    let end = reaches().map(|r| r.end).max().unwrap_or(0);
     let core = Span::new(start, end);
     let mut alleles: Vec<Variant> = ranked.into_iter().map(|s| s.variant.clone()).collect();
     alleles.sort();
@@ -248,6 +314,9 @@ fn window(group: &[&Suspect], length: u32) -> Window {
         span: core.widened(FLANK, length),
         core,
         alleles,
+        assembled: Vec::new(),
+        room: Span::new(0, length),
+        home: group.iter().map(|s| s.home).min().unwrap_or(Pos(start)),
     }
 }
 
@@ -299,10 +368,11 @@ mod tests {
                 ..suspect(10, 0, 0, 0).variant
             },
             repeat: Some(repeat),
-            ..suspect(10, 30, 400, INDEL_QUALITY)
+            ..suspect(10, 40, 400, INDEL_QUALITY)
         };
         let s = Slippage::default();
         assert!(!is_active(&of(b"AA"), &s, false));
+        assert!(is_active(&of(b"AA"), &s, true), "genotypes will tell");
         assert!(is_active(&of(b"AAAAAA"), &s, false));
     }
 
@@ -311,7 +381,7 @@ mod tests {
         let all: Vec<Suspect> = [100, 110, 200, 215, 230, 249, 262, 275, 292, 310, 325]
             .map(|p| suspect(p, 9, 30, 37))
             .to_vec();
-        let w = windows(&all.iter().collect::<Vec<_>>(), 1000);
+        let w = windows(&all.iter().collect::<Vec<_>>(), &[], 1000);
         let cores: Vec<(u32, u32)> = w.iter().map(|w| (w.core.start, w.core.end)).collect();
         assert_eq!(cores, [(100, 111), (200, 231), (249, 326)]);
         assert_eq!(w[0].span, Span::new(75, 136));

@@ -23,8 +23,8 @@ struct Pile<'a> {
     clips: Vec<(&'a Read, std::ops::Range<usize>)>,
 }
 
-/// Normalized insertions and deletions that clipped reads agree on, each with its fragments.
-pub fn indels(load: &Load, around: &Stretch) -> Vec<(Variant, Vec<u32>)> {
+/// Clips by place and side: on the left of it or not.
+fn piles(load: &Load) -> BTreeMap<(u32, bool), Pile<'_>> {
     let mut piles: BTreeMap<(u32, bool), Pile> = BTreeMap::new();
     for read in &load.reads {
         let length = read.bases.len();
@@ -46,6 +46,21 @@ pub fn indels(load: &Load, around: &Stretch) -> Vec<(Variant, Vec<u32>)> {
         }
     }
     piles
+}
+
+/// Places at which reads are clipped, by position, with their number; both sides together.
+pub fn places(load: &Load) -> Vec<(Pos, u32)> {
+    let mut counts: BTreeMap<Pos, u32> = BTreeMap::new();
+    for ((place, on_left), pile) in piles(load) {
+        let last_fitting = place.saturating_sub(u32::from(!on_left));
+        *counts.entry(Pos(last_fitting)).or_insert(0) += pile.clips.len() as u32;
+    }
+    counts.into_iter().filter(|c| c.1 >= LEAST_READS as u32).collect()
+}
+
+/// Normalized insertions and deletions that clipped reads agree on, each with its fragments.
+pub fn indels(load: &Load, around: &Stretch) -> Vec<(Variant, Vec<u32>)> {
+    piles(load)
         .into_iter()
         .filter(|(_, pile)| pile.clips.len() >= LEAST_READS)
         .filter_map(|((place, on_left), pile)| {

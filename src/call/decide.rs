@@ -3,11 +3,12 @@
 use super::active::Window;
 use super::allele::{Stretch, core, core_letters, normalize};
 use super::filter::{self, Traits};
-use super::genotype::{Locus, absence_odds, balance, diploid, fraction_odds};
+use super::diploid::Pairs;
+use super::genotype::{Locus, absence_odds, balance, fraction_odds};
 use super::haplotype::{Haplotype, Weighed};
 use super::reads::Load;
 use super::record::{Call, Sample};
-use super::repeats::{self, Slippage};
+use super::repeats::{self, Repeat, Slippage};
 use crate::domain::quality::{BIT, error_of};
 use crate::domain::{Pos, Variant};
 
@@ -17,8 +18,9 @@ const EMIT: f64 = 4.0;
 const EMIT_QUALITY: f64 = 20.0;
 /// Alleles at most this far apart may change one codon, and are one record if they go together.
 const CODON: u32 = 2;
-/// Alleles that a germline locus weighs at once.
-const MOST_AT_ONCE: usize = 3;
+/// Prior chance that a place differs from the reference by a substitution, and by a gap.
+const SUBSTITUTIONS: f64 = 1e-3;
+const GAPS: f64 = 1e-4;
 
 /// A window, its haplotypes, and the fragments of each sample weighed against them.
 pub struct Found<'a> {
@@ -49,57 +51,54 @@ impl Found<'_> {
         &self.window.alleles[bit.trailing_zeros() as usize]
     }
 
-    /// Genotypes: alleles of one place and kind are weighed together.
+    /// Genotypes: the best pair of haplotypes decides which alleles there are; alleles of one place and
+    /// kind are one record.
     pub fn germline(&self) -> Vec<Call> {
+        let repeats = repeats::find(self.around);
+        let cost: Vec<f64> = self.window.alleles.iter().map(|v| cost(v, &repeats)).collect();
+        let pairs = Pairs::weigh(self.haplotypes, &self.weighed[0], &cost);
+        let (a, b) = pairs.best();
+        let sides = [self.haplotypes[a].carries, self.haplotypes[b].carries];
         let mut places: Vec<Vec<u32>> = Vec::new();
         for bit in self.carried() {
+            if (sides[0] | sides[1]) & bit == 0 {
+                continue;
+            }
             let place = |b: u32| (self.allele(b).pos, self.allele(b).is_indel());
             match places.iter_mut().find(|p| place(p[0]) == place(bit)) {
                 Some(p) => p.push(bit),
                 None => places.push(vec![bit]),
             }
         }
-        places.iter().filter_map(|p| self.genotype_of(p)).collect()
+        places
+            .iter()
+            .filter_map(|bits| self.genotype_of(bits, &pairs, &cost, sides))
+            .collect()
     }
 
-    fn genotype_of(&self, bits: &[u32]) -> Option<Call> {
+    /// The record of alleles that share a place; `sides` are the best pair's alleles.
+    fn genotype_of(
+        &self,
+        bits: &[u32],
+        pairs: &Pairs,
+        cost: &[f64],
+        sides: [u32; 2],
+    ) -> Option<Call> {
         let weighed = &self.weighed[0];
-        let prior = if self.allele(bits[0]).is_indel() {
-            1e-4
-        } else {
-            1e-3
-        };
-        let support = Locus::of(self.haplotypes, weighed, bits).support();
-        let mut ranked: Vec<usize> = (0..bits.len()).collect();
-        ranked.sort_by_key(|&k| {
-            (
-                std::cmp::Reverse(support.get(k + 1).copied().unwrap_or(0)),
-                k,
-            )
-        });
-        ranked.truncate(MOST_AT_ONCE);
-        ranked.sort_unstable();
-        let bits: Vec<u32> = ranked.into_iter().map(|k| bits[k]).collect();
-        let all = diploid(&Locus::of(self.haplotypes, weighed, &bits), prior);
-        let (a, b) = all.alleles;
-        if b == 0 || all.qual < EMIT_QUALITY {
-            return None;
-        }
-        // Once more, with the genotype's own alleles only: this is what the record tells.
-        let mut kept: Vec<u32> = [a, b]
-            .iter()
-            .filter(|&&k| k > 0)
-            .map(|&k| bits[k - 1])
-            .collect();
-        kept.dedup();
-        let locus = Locus::of(self.haplotypes, weighed, &kept);
-        let genotype = diploid(&locus, prior);
+        let of_set = |set: u32| bits.iter().position(|b| set & b != 0).map_or(0, |k| k + 1);
+        let carries: Vec<usize> = self.haplotypes.iter().map(|h| of_set(h.carries)).collect();
+        let mut genotype = pairs.at(&carries, bits.len() + 1);
+        // What the window as a whole is, each of its places is.
+        let (x, y) = (of_set(sides[0]), of_set(sides[1]));
+        genotype.alleles = (x.min(y), x.max(y));
+        let prior = 10f64.powf(-cost[bits[0].trailing_zeros() as usize] / 10.0);
+        let locus = Locus::of(self.haplotypes, weighed, bits);
         let artefact = genotype.alleles == (0, 1)
             && balance(&gains(&locus), prior).is_some_and(|balance| balance < 0.0);
         if genotype.alleles.1 == 0 || genotype.qual < EMIT_QUALITY || artefact {
             return None;
         }
-        let variants: Vec<&Variant> = kept.iter().map(|&b| self.allele(b)).collect();
+        let variants: Vec<&Variant> = bits.iter().map(|&b| self.allele(b)).collect();
         let longest = variants.iter().max_by_key(|v| v.reference.len())?;
         let reference = longest.reference.clone();
         let mut alternates = variants.iter().map(|v| {
@@ -114,7 +113,7 @@ impl Found<'_> {
             reference: reference.clone(),
         };
         let traits = filter::traits(variants[0], &locus, weighed, self.loads[0]);
-        let mut filters = filter::common(&traits, variants[0], self.slip(variants[0]));
+        let mut filters = filter::common(&traits, variants[0], None);
         if genotype.qual < 30.0 {
             filters.push(filter::LOW_QUALITY);
         }
@@ -294,6 +293,16 @@ impl Found<'_> {
         };
         Some(normalize(whole, self.around))
     }
+}
+
+/// Phred prior of an allele. Repeats change their length the more often the more units they have.
+fn cost(v: &Variant, all: &[Repeat]) -> f64 {
+    let chance = match repeats::changed_by(all, v) {
+        _ if !v.is_indel() => SUBSTITUTIONS,
+        Some(r) => (GAPS * 1.3f64.powi(r.units() as i32 - 3)).min(1e-2),
+        None => GAPS,
+    };
+    -10.0 * chance.log10()
 }
 
 /// log2 likelihood ratios, with over without the allele.

@@ -134,8 +134,9 @@ fn median(mut values: Vec<u32>) -> u32 {
     values.get(values.len() / 2).copied().unwrap_or(0)
 }
 
-/// Filters that hold in both modes.
-pub fn common(t: &Traits, v: &Variant, slip_rate: f64) -> Vec<Filter> {
+/// Filters that hold in both modes. `slip_rate` is the chance that a fragment shows the gap by error
+/// alone; a genotype has weighed that already.
+pub fn common(t: &Traits, v: &Variant, slip_rate: Option<f64>) -> Vec<Filter> {
     let mut out = Vec::new();
     let alternate: u32 = t.support[1..].iter().sum();
     let told = t.support.iter().sum::<u32>();
@@ -155,9 +156,10 @@ pub fn common(t: &Traits, v: &Variant, slip_rate: f64) -> Vec<Filter> {
     if forward.min(reverse) * 10 <= forward + reverse && fisher(t.strands) < 1e-3 {
         out.push(STRAND);
     }
-    if v.is_indel()
+    if let Some(rate) = slip_rate
+        && v.is_indel()
         && !core(v).contains(v.pos)
-        && binomial_tail(told, alternate, slip_rate) > SLIP_CHANCE
+        && binomial_tail(told, alternate, rate) > SLIP_CHANCE
     {
         out.push(SLIPPAGE);
     }
@@ -166,7 +168,7 @@ pub fn common(t: &Traits, v: &Variant, slip_rate: f64) -> Vec<Filter> {
 
 /// Filters of an allele at any fraction.
 pub fn somatic(t: &Traits, v: &Variant, slip_rate: f64, odds: f64) -> Vec<Filter> {
-    let mut out = common(t, v, slip_rate);
+    let mut out = common(t, v, Some(slip_rate));
     if odds < LEAST_ODDS {
         out.push(WEAK);
     }
@@ -252,8 +254,8 @@ mod tests {
             support: vec![980, 20],
             ..good()
         };
-        assert_eq!(common(&t, &deletion, 0.015), [SLIPPAGE]);
-        assert_eq!(common(&t, &deletion, 0.001), []);
+        assert_eq!(common(&t, &deletion, Some(0.015)), [SLIPPAGE]);
+        assert_eq!(common(&t, &deletion, Some(0.001)), []);
     }
 
     #[test]

@@ -6,11 +6,11 @@ use super::reads::{Load, Read};
 use super::repeats::{self, Slippage};
 use crate::domain::quality::{BIT, BITS_PER_PHRED};
 use crate::domain::{LogLik, Span, Variant, code_of};
-use crate::kernel::pairhmm::{GAP_OPEN, Job, gap_quality, pack};
+use crate::kernel::pairhmm::{GAP_OPEN, Job, emission, gap_quality, pack};
 use std::collections::{BTreeMap, HashMap};
 
 /// Most haplotypes of a window, the reference among them.
-const MOST: usize = 24;
+const MOST: usize = 32;
 /// A fragment's best and worst haplotype differ by no more than this: it may be mismapped, or a copy
 /// of a wrong copy (GATK caps reads at 45 phred).
 const CAP: i32 = (45.0 * BITS_PER_PHRED * BIT as f64) as i32;
@@ -28,8 +28,9 @@ pub struct Haplotype {
     pub bytes: Vec<u8>,
 }
 
-/// The haplotypes of a window, the reference first. At least every allele alone is tried; the rest
-/// are combinations that fragments show.
+/// The haplotypes of a window, the reference first: those that reads assemble to, combinations of
+/// alleles that fragments show, each allele alone, and, for what is left of the room, the first ones
+/// less one of their alleles, so that each allele is weighed against its own absence.
 pub fn haplotypes(
     window: &Window,
     loads: &[&Load],
@@ -47,13 +48,24 @@ pub fn haplotypes(
         .filter(|&(c, n)| c != 0 && n >= 2)
         .collect();
     ranked.sort_by_key(|&(carries, n)| (std::cmp::Reverse(n), carries));
-    let alone = (0..window.alleles.len()).map(|k| 1u32 << k);
-    let most_seen = ranked
+    let alone: Vec<u32> = (0..window.alleles.len()).map(|k| 1u32 << k).collect();
+    let room = MOST.saturating_sub(1 + alone.len());
+    let mut wanted = window.assembled.clone();
+    wanted.truncate(room / 2);
+    wanted.extend(ranked.iter().map(|r| r.0));
+    let mut known = std::collections::HashSet::new();
+    wanted.retain(|c| c.count_ones() > 1 && known.insert(*c));
+    wanted.truncate(room);
+    let less_one: Vec<u32> = wanted
         .iter()
-        .map(|r| r.0)
-        .take(MOST - 1 - window.alleles.len());
+        .take(4)
+        .filter(|c| c.count_ones() > 2)
+        .flat_map(|&c| alone.iter().filter(move |&&b| c & b != 0).map(move |&b| c & !b))
+        .filter(|c| !known.contains(c))
+        .take(room - wanted.len())
+        .collect();
     // Fewer alleles first: where two spell the same bases, the simpler one stays.
-    let mut wanted: Vec<u32> = most_seen.chain(alone).chain([0]).collect();
+    wanted.extend(less_one.into_iter().chain(alone).chain([0]));
     wanted.sort_by_key(|c| (c.count_ones(), *c));
     wanted.dedup();
     let mut out: Vec<Haplotype> = Vec::new();
@@ -122,17 +134,23 @@ pub fn spell(window: &Window, carries: u32, around: &Stretch) -> Option<Vec<u8>>
         .max()
         .unwrap_or(0);
     let span = window.span.widened(PAD + deleted as u32, u32::MAX);
-    let (start, end) = (
-        span.start.max(around.span.start),
-        span.end.min(around.span.end),
-    );
-    let mut carried: Vec<&Variant> = window
+    let carried: Vec<&Variant> = window
         .alleles
         .iter()
         .enumerate()
         .filter(|(k, _)| carries >> k & 1 == 1)
         .map(|(_, v)| v)
         .collect();
+    apply(&carried, span, around)
+}
+
+/// The reference of a span with these alleles in place; `None` if two of them overlap.
+pub fn apply(alleles: &[&Variant], span: Span, around: &Stretch) -> Option<Vec<u8>> {
+    let (start, end) = (
+        span.start.max(around.span.start),
+        span.end.min(around.span.end),
+    );
+    let mut carried = alleles.to_vec();
     carried.sort_by_key(|v| (core(v).start, core(v).end));
     let mut letters = Vec::new();
     let mut at = start;
@@ -201,11 +219,22 @@ struct Placed {
 pub struct Asked {
     placed: Vec<Placed>,
     haplotypes: usize,
+    /// Likelihoods that needed no job, one a haplotype for each read that [`Placed::first`] sends here.
+    direct: Vec<LogLik>,
 }
+
+/// Set in [`Placed::first`] for reads whose likelihoods are in [`Asked::direct`].
+const DIRECT: u32 = 1 << 31;
 
 impl Jobs {
     /// Adds a window: every read that touches its core, cut to its span, against every haplotype.
-    pub fn ask(&mut self, window: &Window, haplotypes: &[Haplotype], load: &Load) -> Asked {
+    pub fn ask(
+        &mut self,
+        window: &Window,
+        haplotypes: &[Haplotype],
+        load: &Load,
+        around: &Stretch,
+    ) -> Asked {
         let first_haplotype: Vec<(u32, u32)> = haplotypes
             .iter()
             .map(|h| {
@@ -216,6 +245,8 @@ impl Jobs {
             .collect();
         let mut known: HashMap<Vec<u8>, u32> = HashMap::new();
         let mut placed = Vec::new();
+        let mut direct: Vec<LogLik> = Vec::new();
+        let sites = substitutions(window, haplotypes);
         for (i, read) in load.reads.iter().enumerate() {
             let part = read.part_in(window.span);
             let touches = {
@@ -235,6 +266,19 @@ impl Jobs {
             }
             let allowed = (bytes.len() as f64 * 0.03).ceil().max(2.0);
             let least = -allowed * POOR_FIT * BITS_PER_PHRED - 2.0 * unknown as f64;
+            let straight = sites
+                .as_ref()
+                .filter(|_| read.is_straight(window.span) && part.len() as u32 == read.aligned_in(window.span));
+            if let Some(sites) = straight {
+                let first = direct.len() as u32 | DIRECT;
+                direct.extend(ungapped(read, &bytes, window.span, sites, haplotypes, around));
+                placed.push(Placed {
+                    read: i as u32,
+                    first,
+                    least: (least * f64::from(BIT)) as i32,
+                });
+                continue;
+            }
             let first = *known.entry(bytes).or_insert_with_key(|bytes| {
                 let at = self.reads.len() as u32;
                 self.reads.extend(bytes);
@@ -258,8 +302,49 @@ impl Jobs {
         Asked {
             placed,
             haplotypes: haplotypes.len(),
+            direct,
         }
     }
+}
+
+/// The window's alleles, if all of them are substitutions.
+fn substitutions<'a>(window: &'a Window, haplotypes: &[Haplotype]) -> Option<&'a [Variant]> {
+    let all = window.alleles.iter().all(Variant::is_snv);
+    (all && haplotypes.len() > 1).then_some(&window.alleles[..])
+}
+
+/// Likelihoods of a read that aligns without a gap against haplotypes that differ by substitutions
+/// only: the pair HMM's term of the ungapped alignment, which is all but a millionth of the sum. A
+/// rule of the host, the same for every device.
+fn ungapped(
+    read: &Read,
+    bytes: &[u8],
+    span: Span,
+    sites: &[Variant],
+    haplotypes: &[Haplotype],
+    around: &Stretch,
+) -> Vec<LogLik> {
+    let first = read.start.max(span.start);
+    let fit = |byte: u8, base: u8| emission(byte >> 2)[usize::from(byte & 3 != code_of(base) & 3)];
+    let on_reference: i32 = (first..)
+        .zip(bytes)
+        .map(|(p, &byte)| fit(byte, around.at(p)))
+        .sum();
+    // What each allele changes, by itself.
+    let changes: Vec<i32> = sites
+        .iter()
+        .map(|v| {
+            let byte = v.pos.0.checked_sub(first).and_then(|i| bytes.get(i as usize));
+            byte.map_or(0, |&b| fit(b, v.alternate[0]) - fit(b, v.reference[0]))
+        })
+        .collect();
+    haplotypes
+        .iter()
+        .map(|h| {
+            let carried = changes.iter().enumerate().filter(|(k, _)| h.carries >> k & 1 == 1);
+            LogLik(on_reference + carried.map(|(_, c)| c).sum::<i32>())
+        })
+        .collect()
 }
 
 impl Asked {
@@ -292,7 +377,11 @@ pub struct Weighed {
 pub fn weigh(asked: &Asked, results: &[LogLik], load: &Load, most: usize) -> Vec<Weighed> {
     let mut by_fragment: BTreeMap<u32, Weighed> = BTreeMap::new();
     for p in &asked.placed {
-        let fits = &results[p.first as usize..][..asked.haplotypes];
+        let (from, all) = match p.first & DIRECT {
+            0 => (p.first, results),
+            _ => (p.first & !DIRECT, &asked.direct[..]),
+        };
+        let fits = &all[from as usize..][..asked.haplotypes];
         if fits.iter().all(|f| f.0 < p.least) {
             continue;
         }

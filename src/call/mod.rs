@@ -7,8 +7,10 @@
 
 pub mod active;
 pub mod allele;
+pub mod assemble;
 pub mod clips;
 pub mod decide;
+pub mod diploid;
 pub mod filter;
 pub mod genotype;
 pub mod haplotype;
@@ -24,13 +26,13 @@ use crate::genome::Reference;
 use crate::kernel::pairhmm::pack_words;
 use crate::kernel::pileup::Settings;
 use crate::{Error, Result};
-use active::{Survey, Suspect, Window};
+use active::{Clipped, Survey, Suspect, Window};
 use allele::Stretch;
 use haplotype::Jobs;
 use rayon::prelude::*;
 use reads::{Bam, Load, ReadFilter};
 use record::Call;
-use repeats::Slippage;
+use repeats::{SlipCounts, Slippage};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -143,10 +145,11 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
         .par_iter()
         .map(|&tile| survey_tile(&context, tile))
         .collect::<Result<Vec<Survey>>>()?;
-    let mut slippage = Slippage::default();
+    let mut slips = SlipCounts::default();
     for s in &surveys {
-        slippage.merge(&s.slippage);
+        slips.merge(&s.slips);
     }
+    let slippage = Slippage::of(&slips);
     let windows = windows(&context, &regions, &tiles, &surveys, &slippage);
     let called = tiles
         .par_iter()
@@ -161,7 +164,10 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
         a.variant
             .cmp(&b.variant)
             .then_with(|| a.others.cmp(&b.others))
+            .then_with(|| b.quality.total_cmp(&a.quality))
     });
+    // An allele at the border of two windows is known to both; who is surer of it has it.
+    calls.dedup_by(|b, a| a.variant == b.variant && a.others == b.others);
     decide::mark_clusters(&mut calls);
     let depth_file = write(&context, &tiles, &surveys, &calls)?;
     Ok(CallSummary {
@@ -271,13 +277,20 @@ fn windows(
             .flat_map(|(_, s)| &s.suspects)
             .filter(|s| active::is_active(s, slippage, context.germline()))
             .collect();
-        for window in active::windows(&active, context.length(contig)) {
-            let first = window.alleles[0].pos;
+        let torn: Vec<&Clipped> = tiles
+            .iter()
+            .zip(surveys)
+            .filter(|(t, _)| t.contig == contig)
+            .flat_map(|(_, s)| &s.clipped)
+            .filter(|c| active::is_torn(c, context.germline()))
+            .collect();
+        for window in active::windows(&active, &torn, context.length(contig)) {
+            let first = window.home;
             // The last tile that starts at or before it; tiles are sorted.
             let home = tiles.partition_point(|t| (t.contig, t.span.start) <= (contig, first.0)) - 1;
             assert!(
                 tiles[home].span.contains(first),
-                "an allele stands in the tile that showed it"
+                "a sign stands in the tile that showed it"
             );
             out[home].push(window);
         }
@@ -295,9 +308,11 @@ fn call_windows(
     let start = windows.iter().map(|w| w.span.start).min().unwrap_or(0);
     let end = windows.iter().map(|w| w.span.end).max().unwrap_or(0);
     let span = Span::new(start, end);
-    let tumor = context.load(&context.tumor, contig, span)?;
+    // Assembly looks a little further.
+    let reads = span.widened(64, context.length(contig));
+    let tumor = context.load(&context.tumor, contig, reads)?;
     let normal = match &context.normal {
-        Some(bam) => Some(context.load(bam, contig, span)?),
+        Some(bam) => Some(context.load(bam, contig, reads)?),
         None => None,
     };
     let wide = span.widened(2 * MARGIN, context.length(contig));
@@ -306,10 +321,12 @@ fn call_windows(
     let mut jobs = Jobs::default();
     let mut asked = Vec::new();
     for w in windows {
-        let haplotypes = haplotype::haplotypes(w, &samples, &around, slippage);
+        let mut w = w.clone();
+        assemble::enrich(&mut w, &samples, &around, context.germline());
+        let haplotypes = haplotype::haplotypes(&w, &samples, &around, slippage);
         let of_samples: Vec<_> = samples
             .iter()
-            .map(|load| jobs.ask(w, &haplotypes, load))
+            .map(|load| jobs.ask(&w, &haplotypes, load, &around))
             .collect();
         asked.push((w, haplotypes, of_samples));
     }
@@ -334,7 +351,7 @@ fn call_windows(
                 .any(|(a, l)| a.fragments(l) > most),
         );
         let found = decide::Found {
-            window,
+            window: &window,
             haplotypes: &haplotypes,
             weighed: &weighed,
             loads: &samples,

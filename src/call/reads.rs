@@ -474,6 +474,25 @@ impl Read {
         columns(self, position, position + 1)[0]
     }
 
+    /// Aligned without a gap within a span?
+    pub fn is_straight(&self, span: Span) -> bool {
+        let mut position = self.start;
+        for &(n, op) in &self.cigar {
+            let gap = matches!(op, CigarOp::Insertion | CigarOp::Deletion);
+            let end = position + if op.takes_reference() { n } else { 0 };
+            if gap && position <= span.end && end >= span.start {
+                return false;
+            }
+            position = end;
+        }
+        true
+    }
+
+    /// Positions of a span between its first and last aligned bases.
+    pub fn aligned_in(&self, span: Span) -> u32 {
+        self.end.min(span.end).saturating_sub(self.start.max(span.start))
+    }
+
     /// The bases that lie in `span`: aligned ones, insertions between them, and as many clipped ones
     /// as would lie there if the read went on without a gap.
     pub fn part_in(&self, span: Span) -> std::ops::Range<usize> {

@@ -2,7 +2,9 @@
 //! gain units; how many depends on the library, so the sample itself is asked.
 
 use super::allele::{Stretch, core, core_letters};
+use super::math::ln_gamma;
 use crate::domain::{Span, Variant};
+use std::collections::BTreeMap;
 
 /// A run of a unit of 1 to 6 bases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +20,12 @@ const PERIODS: usize = 6;
 /// Runs of more units share the count of this many.
 const UNITS: usize = 40;
 /// What is expected weighs as much as so many fragments.
-const PRIOR_WEIGHT: f64 = 500.0;
+const PRIOR_WEIGHT: f64 = 60.0;
+/// Repeats of one class differ in their rates as if each were drawn from a beta distribution of this
+/// many observations.
+const LIKENESS: f64 = 30.0;
+/// A repeat slips at least so much more than one of a unit less.
+const GROWTH: f64 = 1.3;
 /// Fragments that do not reach across a repeat dilute the rate; a little room for that and for chance.
 const SAFETY: f64 = 1.5;
 
@@ -122,18 +129,23 @@ pub fn with_touched(repeats: &[Repeat], mut span: Span) -> Span {
     }
 }
 
-/// Counts of slips by period and units.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slippage {
-    slips: Vec<u64>,
-    depth: Vec<u64>,
-}
+/// What was seen of repeats: for each class (period and units), how many repeats had how many slips
+/// among how many fragments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlipCounts(BTreeMap<(usize, u32, u32), u64>);
 
-impl Default for Slippage {
-    fn default() -> Slippage {
-        Slippage {
-            slips: vec![0; PERIODS * (UNITS + 1)],
-            depth: vec![0; PERIODS * (UNITS + 1)],
+impl SlipCounts {
+    /// Adds one repeat: `slips` of `depth` fragments are one unit longer or shorter.
+    pub fn observe(&mut self, r: Repeat, slips: u32, depth: u32) {
+        if depth > 0 {
+            *self.0.entry((class(r), slips.min(depth), depth)).or_insert(0) += 1;
+        }
+    }
+
+    /// Adds the counts of another part of the panel.
+    pub fn merge(&mut self, other: &SlipCounts) {
+        for (&key, &n) in &other.0 {
+            *self.0.entry(key).or_insert(0) += n;
         }
     }
 }
@@ -142,41 +154,55 @@ fn class(r: Repeat) -> usize {
     (r.period as usize - 1) * (UNITS + 1) + (r.units() as usize).min(UNITS)
 }
 
-/// What is expected of a library of good quality, before the sample has said anything: a tenth of a
-/// per mille at four units, growing by half to two thirds with each unit.
-fn expected(r: Repeat) -> f64 {
-    let units = f64::from(r.units());
-    if r.period == 1 {
+/// What is expected of a library of good quality, before the sample has said anything: a twentieth of
+/// a per mille at four units, growing by half to two thirds with each unit.
+fn expected(class: usize) -> f64 {
+    let (period, units) = (class / (UNITS + 1) + 1, (class % (UNITS + 1)) as f64);
+    if period == 1 {
         (5e-5 * 1.6f64.powf(units - 4.0)).min(0.2)
     } else {
         (5e-5 * 1.5f64.powf(units - 3.0)).min(0.2)
     }
 }
 
-impl Slippage {
-    /// Adds one repeat: `slips` of `depth` fragments are one unit longer or shorter. A fraction that
-    /// looks like a variant rather than like slippage is cut, so that no variant hides its own kind.
-    pub fn observe(&mut self, r: Repeat, slips: u32, depth: u32) {
-        let most = (8.0 * expected(r)).max(0.02) * f64::from(depth);
-        self.slips[class(r)] += u64::from(slips.min(most as u32));
-        self.depth[class(r)] += u64::from(depth);
-    }
+/// How often the sample's repeats slip, by class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slippage {
+    rates: Vec<f64>,
+}
 
-    /// Adds the counts of another part of the panel.
-    pub fn merge(&mut self, other: &Slippage) {
-        for (a, b) in self.slips.iter_mut().zip(&other.slips) {
-            *a += b;
+impl Default for Slippage {
+    /// Nothing was seen: what is expected.
+    fn default() -> Slippage {
+        Slippage::of(&SlipCounts::default())
+    }
+}
+
+impl Slippage {
+    /// Learns the rates. A repeat is either as long as the reference's, and its fragments slip at the
+    /// class's rate, or it is a variant, and any share of them differs; expectation maximization
+    /// tells the two apart, so that variants do not pass for slips.
+    pub fn of(counts: &SlipCounts) -> Slippage {
+        let mut rates: Vec<f64> = Vec::with_capacity(PERIODS * (UNITS + 1));
+        for class in 0..PERIODS * (UNITS + 1) {
+            let seen: Vec<(f64, f64, f64)> = counts
+                .0
+                .range((class, 0, 0)..(class + 1, 0, 0))
+                .map(|(&(_, s, d), &n)| (f64::from(s), f64::from(d), n as f64))
+                .collect();
+            let shorter = match class % (UNITS + 1) {
+                0 => 0.0,
+                _ => rates[class - 1],
+            };
+            let prior = expected(class).max((GROWTH * shorter).min(0.2));
+            rates.push(learn(&seen, prior));
         }
-        for (a, b) in self.depth.iter_mut().zip(&other.depth) {
-            *a += b;
-        }
+        Slippage { rates }
     }
 
     /// Chance that a fragment shows one unit more or less than there are.
     pub fn rate(&self, r: Repeat) -> f64 {
-        let (slips, depth) = (self.slips[class(r)] as f64, self.depth[class(r)] as f64);
-        let rate = (slips + PRIOR_WEIGHT * expected(r)) / (depth + PRIOR_WEIGHT);
-        (SAFETY * rate).min(0.3)
+        (SAFETY * self.rates[class(r)]).min(0.3)
     }
 
     /// Chance that a fragment shows so many units more or less than there are: a tenth for each
@@ -184,6 +210,36 @@ impl Slippage {
     pub fn rate_of(&self, r: Repeat, units: i32) -> f64 {
         self.rate(r) * 0.1f64.powi(units.abs() - 1)
     }
+}
+
+/// The rate of slips among repeats that are no variants: `seen` are slips, fragments, and how many
+/// repeats are like that.
+fn learn(seen: &[(f64, f64, f64)], expected: f64) -> f64 {
+    let (mut rate, mut variants): (f64, f64) = (expected, 0.05);
+    for _ in 0..40 {
+        let (mut slips, mut depth, mut all, mut varied) = (0.0, 0.0, 1.0, 0.05);
+        for &(s, d, n) in seen {
+            // Beta-binomial; as 1/(d+1) for variants, without the binomial's coefficient, which is in both.
+            let (a, b) = (LIKENESS * rate, LIKENESS * (1.0 - rate));
+            let ln_beta = |x: f64, y: f64| ln_gamma(x) + ln_gamma(y) - ln_gamma(x + y);
+            let ordinary = (1.0 - variants).ln() + ln_beta(a + s, b + d - s) - ln_beta(a, b);
+            let varies = variants.ln() + ln_beta(1.0 + s, 1.0 + d - s);
+            let share = 1.0 / (1.0 + (varies - ordinary).exp());
+            // Fragments of one repeat say the same again and again.
+            let weight = n * share * (1.0 + LIKENESS) / (LIKENESS + d);
+            slips += weight * s;
+            depth += weight * d;
+            all += n;
+            varied += n * (1.0 - share);
+        }
+        let next = (slips + PRIOR_WEIGHT * expected) / (depth + PRIOR_WEIGHT);
+        let done = (next - rate).abs() < 1e-4 * rate;
+        (rate, variants) = (next, varied / all);
+        if done {
+            break;
+        }
+    }
+    rate
 }
 
 #[cfg(test)]
@@ -239,20 +295,37 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_teaches_the_rate_but_one_variant_does_not() {
+    fn the_sample_teaches_the_rate_but_variants_do_not() {
         let r = Repeat {
             span: Span::new(10, 18),
             period: 1,
         };
-        let mut s = Slippage::default();
-        let naive = s.rate(r);
+        let naive = Slippage::default().rate(r);
+        let mut seen = SlipCounts::default();
         for _ in 0..20 {
-            s.observe(r, 5, 1000);
+            seen.observe(r, 5, 1000);
         }
-        let taught = s.rate(r);
-        assert!(taught > 10.0 * naive && taught < 0.01, "{naive} {taught}");
-        assert!(s.rate_of(r, -1) > 0.9 * taught && s.rate_of(r, 3) < 0.02 * taught);
-        s.observe(r, 500, 1000);
-        assert!(s.rate(r) < 1.3 * taught);
+        let taught = Slippage::of(&seen);
+        let rate = taught.rate(r);
+        assert!(rate > 10.0 * naive && rate < 0.01, "{naive} {rate}");
+        assert!(taught.rate_of(r, -1) > 0.9 * rate && taught.rate_of(r, 3) < 0.02 * rate);
+        seen.observe(r, 500, 1000);
+        seen.observe(r, 1000, 1000);
+        assert!(Slippage::of(&seen).rate(r) < 1.1 * rate);
+    }
+
+    #[test]
+    fn shallow_heterozygous_repeats_are_told_from_slips() {
+        let r = Repeat {
+            span: Span::new(10, 28),
+            period: 1,
+        };
+        let mut seen = SlipCounts::default();
+        for i in 0..300 {
+            // One in five is heterozygous; the others slip once in a hundred fragments.
+            seen.observe(r, if i % 5 == 0 { 14 } else { u32::from(i % 4 == 0) }, 28);
+        }
+        let rate = Slippage::of(&seen).rate(r) / SAFETY;
+        assert!((0.004..0.02).contains(&rate), "{rate}");
     }
 }

@@ -64,6 +64,12 @@ static EMIT: [[i32; 2]; 64] = {
     t
 };
 
+/// log2 chances, in 1/65536 bit, that a base of this quality (0..=63) was read where the haplotype has
+/// the same, and where it has another one.
+pub fn emission(quality: u8) -> [i32; 2] {
+    EMIT[usize::from(quality & 63)]
+}
+
 /// `[open, stay]` by gap quality: the chance of one gap kind, and of neither.
 static GAP: [[i32; 2]; 64] = {
     let mut t = [[0; 2]; 64];
