@@ -15,9 +15,11 @@ use crate::domain::{Pos, Variant};
 /// log10 odds from which an allele is written.
 const EMIT: f64 = 4.0;
 /// Quality from which a genotype is written.
-const EMIT_QUALITY: f64 = 20.0;
+const EMIT_QUALITY: f64 = 10.0;
 /// Alleles at most this far apart may change one codon, and are one record if they go together.
 const CODON: u32 = 2;
+/// Quality below which a genotype is filtered.
+const LEAST_QUALITY: f64 = 20.0;
 /// Prior chance that a place differs from the reference by a substitution, and by a gap.
 const SUBSTITUTIONS: f64 = 1e-3;
 const GAPS: f64 = 1e-4;
@@ -55,7 +57,7 @@ impl Found<'_> {
     /// kind are one record.
     pub fn germline(&self) -> Vec<Call> {
         let repeats = repeats::find(self.around);
-        let cost: Vec<f64> = self.window.alleles.iter().map(|v| cost(v, &repeats)).collect();
+        let cost: Vec<f64> = self.window.alleles.iter().map(|v| cost(v, &repeats, self.slippage)).collect();
         let pairs = Pairs::weigh(self.haplotypes, &self.weighed[0], &cost);
         let (a, b) = pairs.best();
         let sides = [self.haplotypes[a].carries, self.haplotypes[b].carries];
@@ -114,7 +116,7 @@ impl Found<'_> {
         };
         let traits = filter::traits(variants[0], &locus, weighed, self.loads[0]);
         let mut filters = filter::common(&traits, variants[0], None);
-        if genotype.qual < 30.0 {
+        if genotype.qual < LEAST_QUALITY {
             filters.push(filter::LOW_QUALITY);
         }
         filters.sort();
@@ -295,11 +297,12 @@ impl Found<'_> {
     }
 }
 
-/// Phred prior of an allele. Repeats change their length the more often the more units they have.
-fn cost(v: &Variant, all: &[Repeat]) -> f64 {
+/// Phred prior of an allele. Repeats change their length as often as the sample's own do, by one unit
+/// or more.
+fn cost(v: &Variant, all: &[Repeat], slippage: &Slippage) -> f64 {
     let chance = match repeats::changed_by(all, v) {
         _ if !v.is_indel() => SUBSTITUTIONS,
-        Some(r) => (GAPS * 1.3f64.powi(r.units() as i32 - 3)).min(1e-2),
+        Some(r) => (slippage.share_of_variants(r) / 4.0).clamp(GAPS, 0.05),
         None => GAPS,
     };
     -10.0 * chance.log10()

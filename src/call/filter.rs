@@ -33,7 +33,7 @@ filters! {
     GERMLINE = "germline", "The normal sample shows the allele, or does not exclude it";
     LOW_DEPTH = "low_depth", "Fewer than 10 usable fragments";
     LOW_FRACTION = "low_fraction", "Allele fraction below 0.01";
-    LOW_QUALITY = "low_qual", "Quality below 30";
+    LOW_QUALITY = "low_qual", "Quality below 20";
     MAPPING = "map_qual", "Median mapping quality of the supporting reads below 30";
     NORMAL_DEPTH = "normal_depth", "Fewer than 8 usable fragments in the normal sample";
     POSITION = "position", "Supporting reads show the allele at their ends only";

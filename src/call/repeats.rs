@@ -21,9 +21,11 @@ const PERIODS: usize = 6;
 const UNITS: usize = 40;
 /// What is expected weighs as much as so many fragments.
 const PRIOR_WEIGHT: f64 = 60.0;
-/// Repeats of one class differ in their rates as if each were drawn from a beta distribution of this
-/// many observations.
-const LIKENESS: f64 = 30.0;
+/// The rates of a class's repeats have a standard deviation of half their mean, and so are drawn from
+/// a beta distribution of this many observations over the mean.
+const LIKENESS: f64 = 4.0;
+/// Repeats that the expected share of variants weighs as much as.
+const SHARE_WEIGHT: f64 = 20.0;
 /// A repeat slips at least so much more than one of a unit less.
 const GROWTH: f64 = 1.3;
 /// Fragments that do not reach across a repeat dilute the rate; a little room for that and for chance.
@@ -169,6 +171,8 @@ fn expected(class: usize) -> f64 {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slippage {
     rates: Vec<f64>,
+    /// Of the repeats of each class, so many are of another length than the reference's.
+    shares: Vec<f64>,
 }
 
 impl Default for Slippage {
@@ -184,6 +188,7 @@ impl Slippage {
     /// tells the two apart, so that variants do not pass for slips.
     pub fn of(counts: &SlipCounts) -> Slippage {
         let mut rates: Vec<f64> = Vec::with_capacity(PERIODS * (UNITS + 1));
+        let mut shares = rates.clone();
         for class in 0..PERIODS * (UNITS + 1) {
             let seen: Vec<(f64, f64, f64)> = counts
                 .0
@@ -195,38 +200,53 @@ impl Slippage {
                 _ => rates[class - 1],
             };
             let prior = expected(class).max((GROWTH * shorter).min(0.2));
-            rates.push(learn(&seen, prior));
+            let (rate, share) = learn(&seen, prior, expected_share(class));
+            rates.push(rate);
+            shares.push(share);
         }
-        Slippage { rates }
+        Slippage { rates, shares }
     }
 
     /// Chance that a fragment shows one unit more or less than there are.
     pub fn rate(&self, r: Repeat) -> f64 {
-        (SAFETY * self.rates[class(r)]).min(0.3)
+        self.rates[class(r)].min(0.3)
     }
 
-    /// Chance that a fragment shows so many units more or less than there are: a tenth for each
-    /// unit beyond the first.
+    /// Share of such repeats whose length differs from the reference's.
+    pub fn share_of_variants(&self, r: Repeat) -> f64 {
+        self.shares[class(r)]
+    }
+
+    /// Chance that a fragment shows so many units more or less than there are, with room for what
+    /// is not known: a tenth for each unit beyond the first.
     pub fn rate_of(&self, r: Repeat, units: i32) -> f64 {
-        self.rate(r) * 0.1f64.powi(units.abs() - 1)
+        (SAFETY * self.rates[class(r)]).min(0.3) * 0.1f64.powi(units.abs() - 1)
     }
 }
 
-/// The rate of slips among repeats that are no variants: `seen` are slips, fragments, and how many
-/// repeats are like that.
-fn learn(seen: &[(f64, f64, f64)], expected: f64) -> f64 {
-    let (mut rate, mut variants): (f64, f64) = (expected, 0.05);
+/// Share of a class's repeats that differ between people, before the sample has said anything.
+fn expected_share(class: usize) -> f64 {
+    let units = (class % (UNITS + 1)) as i32;
+    (2e-4 * 1.6f64.powi(units - 4)).min(0.1)
+}
+
+/// The rate of slips among repeats that are no variants, and the share of those that are: `seen` are
+/// slips, fragments, and how many repeats are like that.
+fn learn(seen: &[(f64, f64, f64)], expected: f64, share: f64) -> (f64, f64) {
+    let (mut rate, mut variants) = (expected, share);
     for _ in 0..40 {
-        let (mut slips, mut depth, mut all, mut varied) = (0.0, 0.0, 1.0, 0.05);
+        let (mut slips, mut depth) = (0.0, 0.0);
+        let (mut all, mut varied) = (SHARE_WEIGHT, SHARE_WEIGHT * share);
+        let likeness = (LIKENESS / rate).clamp(20.0, 5000.0);
         for &(s, d, n) in seen {
             // Beta-binomial; as 1/(d+1) for variants, without the binomial's coefficient, which is in both.
-            let (a, b) = (LIKENESS * rate, LIKENESS * (1.0 - rate));
+            let (a, b) = (likeness * rate, likeness * (1.0 - rate));
             let ln_beta = |x: f64, y: f64| ln_gamma(x) + ln_gamma(y) - ln_gamma(x + y);
             let ordinary = (1.0 - variants).ln() + ln_beta(a + s, b + d - s) - ln_beta(a, b);
             let varies = variants.ln() + ln_beta(1.0 + s, 1.0 + d - s);
-            let share = 1.0 / (1.0 + (varies - ordinary).exp());
+            let share = 1.0 / (1.0 + (varies - ordinary).exp()); // of ordinary ones
             // Fragments of one repeat say the same again and again.
-            let weight = n * share * (1.0 + LIKENESS) / (LIKENESS + d);
+            let weight = n * share * (1.0 + likeness) / (likeness + d);
             slips += weight * s;
             depth += weight * d;
             all += n;
@@ -239,7 +259,7 @@ fn learn(seen: &[(f64, f64, f64)], expected: f64) -> f64 {
             break;
         }
     }
-    rate
+    (rate, variants)
 }
 
 #[cfg(test)]
@@ -325,7 +345,7 @@ mod tests {
             // One in five is heterozygous; the others slip once in a hundred fragments.
             seen.observe(r, if i % 5 == 0 { 14 } else { u32::from(i % 4 == 0) }, 28);
         }
-        let rate = Slippage::of(&seen).rate(r) / SAFETY;
+        let rate = Slippage::of(&seen).rate(r);
         assert!((0.004..0.02).contains(&rate), "{rate}");
     }
 }
