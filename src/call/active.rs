@@ -79,7 +79,7 @@ const LONGEST_CORE: u32 = 120;
 /// A window takes this many alleles, those with the most support.
 const MOST_ALLELES: usize = 14;
 /// Haplotypes reach this far beyond the outermost allele.
-const FLANK: u32 = 25;
+const FLANK: u32 = 16;
 
 /// Puts reads into the pileup's arrays: bases, CIGARs, segments relative to `start`.
 pub fn segments(load: &Load, start: u32) -> (Vec<u32>, Vec<u32>, Vec<Segment>) {

@@ -17,7 +17,7 @@ const CAP: i32 = (45.0 * BITS_PER_PHRED * BIT as f64) as i32;
 /// A read that no haplotype explains better than this phred per allowed error is of another place.
 const POOR_FIT: f64 = 40.0;
 /// Reference bases that haplotypes have beyond the window, so that reads with gaps stay inside.
-const PAD: u32 = 12;
+const PAD: u32 = 8;
 
 /// A combination of the window's alleles, spelt out.
 #[derive(Clone, Debug, PartialEq, Eq)]
