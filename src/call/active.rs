@@ -2,6 +2,7 @@
 //! its repeats slip, suspects become sites, and sites that stand close become windows.
 
 use super::allele::{Stretch, indels, reach};
+use super::damage::DamageCounts;
 use super::math::ln_choose;
 use super::reads::Load;
 use super::repeats::{Repeat, SlipCounts, Slippage};
@@ -47,6 +48,8 @@ pub struct Survey {
     pub depth: Vec<u32>,
     /// Places at which so many reads are clipped, by position.
     pub clipped: Vec<Clipped>,
+    /// What the tile adds to the count of wrong copies.
+    pub damage: DamageCounts,
     /// What the tile's repeats add to the count of slips.
     pub slips: SlipCounts,
 }
@@ -90,7 +93,8 @@ pub fn segments(load: &Load, start: u32) -> (Vec<u32>, Vec<u32>, Vec<Segment>) {
             bases: bytes.len() as u32,
             cigar: cigars.len() as u32,
             cigar_len: read.cigar.len() as u32,
-            flags: u32::from(read.reverse) | u32::from(read.mapq) << 8,
+            // The planes that the kernel calls strands hold orientations.
+            flags: u32::from(read.flipped) | u32::from(read.mapq) << 8,
         });
         bytes.extend(read.counted_bytes());
         cigars.extend(read.cigar.iter().map(|&(n, op)| n << 4 | op as u32));
@@ -104,9 +108,9 @@ pub fn survey(load: &Load, counts: &[u32], s: Settings, tile: Span, around: &Str
     let at = |plane: usize, i: usize| counts[plane * width + i];
     let mut out = Survey::default();
     for i in 0..width {
-        let bases: [u32; 4] = std::array::from_fn(|b| {
-            at(pileup::COUNT + 2 * b, i) + at(pileup::COUNT + 2 * b + 1, i)
-        });
+        let shown: [[u32; 2]; 4] =
+            std::array::from_fn(|b| [0, 1].map(|o| at(pileup::COUNT + 2 * b + o, i)));
+        let bases = shown.map(|s| s[0] + s[1]);
         let depth = bases.iter().sum::<u32>() + at(pileup::DELETED, i);
         out.depth.push(depth);
         let position = tile.start + i as u32;
@@ -114,6 +118,7 @@ pub fn survey(load: &Load, counts: &[u32], s: Settings, tile: Span, around: &Str
         if of_reference > 3 {
             continue;
         }
+        out.damage.observe(around, position, shown);
         for (b, &count) in bases.iter().enumerate() {
             if count < 2 || b == usize::from(of_reference) {
                 continue;

@@ -3,6 +3,7 @@
 use super::active::Window;
 use super::allele::{Stretch, core, core_letters, normalize};
 use super::filter::{self, Traits};
+use super::damage::{Damage, tempered};
 use super::diploid::Pairs;
 use super::genotype::{Locus, absence_odds, balance, fraction_odds};
 use super::haplotype::{Haplotype, Weighed};
@@ -38,6 +39,8 @@ pub struct Found<'a> {
     pub around: &'a Stretch,
     /// How often this sample's repeats slip.
     pub slippage: &'a Slippage,
+    /// How often this sample's molecules are wrong copies.
+    pub damage: &'a Damage,
 }
 
 impl Found<'_> {
@@ -175,15 +178,23 @@ impl Found<'_> {
             .iter()
             .map(|w| Locus::of(self.haplotypes, w, &[bits]))
             .collect();
-        let odds = fraction_odds(&gains(&loci[0]));
-        if odds < EMIT {
+        let raw = gains(&loci[0]);
+        let untempered = fraction_odds(&raw);
+        if untempered < EMIT {
             return None;
         }
+        let odds = match self.damage.chance(&variant, self.around) {
+            None => untempered,
+            Some(chance) => fraction_odds(&self.tempered(&raw, chance)),
+        };
         let tumor = filter::traits(&variant, &loci[0], &self.weighed[0], self.loads[0]);
         if tumor.support[1] == 0 {
             return None;
         }
         let mut filters = filter::somatic(&tumor, &variant, self.slip(&variant), odds);
+        if odds < filter::LEAST_ODDS && untempered >= filter::LEAST_ODDS {
+            filters.push(filter::DAMAGE);
+        }
         let mut fields = info(&tumor);
         fields.insert(0, ("TLOD", format!("{odds:.2}")));
         let mut samples = vec![sample(&tumor, (0, 1))];
@@ -211,6 +222,18 @@ impl Found<'_> {
             info: fields,
             samples,
         })
+    }
+
+    /// The tumor's gains, each cut to what damage of its fragment's orientation leaves of it.
+    fn tempered(&self, gains: &[f64], chance: [f64; 2]) -> Vec<f64> {
+        let flipped = |w: &Weighed| {
+            w.reads.first().is_some_and(|&r| self.loads[0].reads[r as usize].flipped)
+        };
+        gains
+            .iter()
+            .zip(&self.weighed[0])
+            .map(|(&g, w)| tempered(g, chance[usize::from(flipped(w))]))
+            .collect()
     }
 
     /// Carried alleles, with neighbours that nearly always go together made one set.

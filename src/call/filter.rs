@@ -30,9 +30,9 @@ macro_rules! filters {
 filters! {
     BASE_QUALITY = "base_qual", "Median base quality of the supporting reads below 20";
     CLUSTERED = "clustered_events", "More than 3 other calls within 50 bases";
+    DAMAGE = "damage", "Wrong copies of one strand (deamination, oxidation) are this frequent in this sample";
     GERMLINE = "germline", "The normal sample shows the allele, or does not exclude it";
     LOW_DEPTH = "low_depth", "Fewer than 10 usable fragments";
-    LOW_FRACTION = "low_fraction", "Allele fraction below 0.01";
     LOW_QUALITY = "low_qual", "Quality below 20";
     MAPPING = "map_qual", "Median mapping quality of the supporting reads below 30";
     NORMAL_DEPTH = "normal_depth", "Fewer than 8 usable fragments in the normal sample";
@@ -172,9 +172,6 @@ pub fn somatic(t: &Traits, v: &Variant, slip_rate: f64, odds: f64) -> Vec<Filter
     if odds < LEAST_ODDS {
         out.push(WEAK);
     }
-    if t.support[1] * 100 < t.support.iter().sum() {
-        out.push(LOW_FRACTION);
-    }
     out
 }
 
@@ -239,7 +236,6 @@ mod tests {
         assert_eq!(with(&|t| t.base_quality = 19), [BASE_QUALITY]);
         assert_eq!(with(&|t| t.mapq = 29), [MAPPING]);
         assert_eq!(with(&|t| t.end_distance = 0), [POSITION]);
-        assert_eq!(with(&|t| t.support = vec![1000, 9]), [LOW_FRACTION]);
         assert_eq!(somatic(&good(), &snv(), 1e-4, 6.0), [WEAK]);
     }
 

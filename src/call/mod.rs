@@ -9,6 +9,7 @@ pub mod active;
 pub mod allele;
 pub mod assemble;
 pub mod clips;
+pub mod damage;
 pub mod decide;
 pub mod diploid;
 pub mod filter;
@@ -28,6 +29,7 @@ use crate::kernel::pileup::Settings;
 use crate::{Error, Result};
 use active::{Clipped, Survey, Suspect, Window};
 use allele::Stretch;
+use damage::{Damage, DamageCounts};
 use haplotype::Jobs;
 use rayon::prelude::*;
 use reads::{Bam, Load, ReadFilter};
@@ -128,6 +130,12 @@ struct Context<'a> {
     normal: Option<Bam>,
 }
 
+/// What the sample says of its own errors.
+struct Learned {
+    damage: Damage,
+    slippage: Slippage,
+}
+
 /// Calls the variants of a sample, and writes them, their index and the panel's depth.
 ///
 /// # Errors
@@ -149,13 +157,20 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
     for s in &surveys {
         slips.merge(&s.slips);
     }
-    let slippage = Slippage::of(&slips);
-    let windows = windows(&context, &regions, &tiles, &surveys, &slippage);
+    let mut wrong = DamageCounts::default();
+    for s in &surveys {
+        wrong.merge(&s.damage);
+    }
+    let learned = Learned {
+        damage: Damage::of(&wrong),
+        slippage: Slippage::of(&slips),
+    };
+    let windows = windows(&context, &regions, &tiles, &surveys, &learned.slippage);
     let called = tiles
         .par_iter()
         .zip(&windows)
         .filter(|(_, w)| !w.is_empty())
-        .map(|(tile, w)| call_windows(&context, tile.contig, w, &slippage))
+        .map(|(tile, w)| call_windows(&context, tile.contig, w, &learned))
         .collect::<Result<Vec<(Vec<Call>, u64)>>>()?;
 
     let capped = called.iter().map(|c| c.1).sum();
@@ -303,7 +318,7 @@ fn call_windows(
     context: &Context,
     contig: ContigId,
     windows: &[Window],
-    slippage: &Slippage,
+    learned: &Learned,
 ) -> Result<(Vec<Call>, u64)> {
     let start = windows.iter().map(|w| w.span.start).min().unwrap_or(0);
     let end = windows.iter().map(|w| w.span.end).max().unwrap_or(0);
@@ -323,7 +338,7 @@ fn call_windows(
     for w in windows {
         let mut w = w.clone();
         assemble::enrich(&mut w, &samples, &around, context.germline());
-        let haplotypes = haplotype::haplotypes(&w, &samples, &around, slippage);
+        let haplotypes = haplotype::haplotypes(&w, &samples, &around, &learned.slippage);
         let of_samples: Vec<_> = samples
             .iter()
             .map(|load| jobs.ask(&w, &haplotypes, load, &around))
@@ -356,7 +371,8 @@ fn call_windows(
             weighed: &weighed,
             loads: &samples,
             around: &around,
-            slippage,
+            slippage: &learned.slippage,
+            damage: &learned.damage,
         };
         calls.extend(if context.germline() {
             found.germline()

@@ -37,6 +37,8 @@ pub struct Read {
     pub end: u32,
     /// From the reverse strand.
     pub reverse: bool,
+    /// Of a fragment whose second read is the forward one (F2R1), as against F1R2.
+    pub flipped: bool,
     /// Its MAPQ.
     pub mapq: u8,
     /// Its CIGAR, without hard clips.
@@ -341,6 +343,7 @@ fn decode(record: &bam::Record, filter: ReadFilter) -> std::io::Result<Option<Re
         start,
         end,
         reverse: flags.is_reverse_complemented(),
+        flipped: flags.is_reverse_complemented() != flags.is_last_segment(),
         mapq,
         counted: quals.clone(),
         weighed: quals.iter().map(|&q| q.min(mapq.max(1))).collect(),
@@ -544,6 +547,7 @@ pub(super) mod tests {
             start,
             end,
             reverse: false,
+            flipped: false,
             mapq: 60,
             cigar: cigar.to_vec(),
             bases: bases.iter().map(|&b| code_of(b)).collect(),
