@@ -19,6 +19,8 @@ const EMIT: f64 = 4.0;
 const EMIT_QUALITY: f64 = 10.0;
 /// Alleles at most this far apart may change one codon, and are one record if they go together.
 const CODON: u32 = 2;
+/// A deletion and an insertion that go together within so many bases are an exchange.
+const EXCHANGE: u32 = 8;
 /// Quality below which a genotype is filtered.
 const LEAST_QUALITY: f64 = 20.0;
 /// Prior chance that a place differs from the reference by a substitution, and by a gap.
@@ -244,10 +246,15 @@ impl Found<'_> {
         for bit in alleles {
             let near = |set: u32| {
                 let in_set = |k: &usize| set >> k & 1 == 1;
-                let of_set = (0..self.window.alleles.len()).filter(in_set);
+                let of_set = (0..self.window.alleles.len()).filter(&in_set);
                 let end = of_set.map(|k| core(&self.window.alleles[k]).end).max();
                 let start = core(self.allele(bit)).start;
-                end.is_some_and(|end| start >= end && start - end < CODON)
+                let gaps = self.allele(bit).is_indel()
+                    && (0..self.window.alleles.len())
+                        .filter(in_set)
+                        .all(|k| self.window.alleles[k].is_indel());
+                let most = if gaps { EXCHANGE } else { CODON };
+                end.is_some_and(|end| start >= end && start - end < most)
             };
             match out
                 .iter_mut()

@@ -64,9 +64,14 @@ pub fn haplotypes(
         .filter(|c| !known.contains(c))
         .take(room - wanted.len())
         .collect();
-    // Fewer alleles first: where two spell the same bases, the simpler one stays.
+    // Fewer alleles first, a gap counting as two: where two spell the same bases, the simpler one stays.
     wanted.extend(less_one.into_iter().chain(alone).chain([0]));
-    wanted.sort_by_key(|c| (c.count_ones(), *c));
+    let gaps = window
+        .alleles
+        .iter()
+        .enumerate()
+        .fold(0u32, |set, (k, v)| set | u32::from(v.is_indel()) << k);
+    wanted.sort_by_key(|c| (c.count_ones() + (c & gaps).count_ones(), *c));
     wanted.dedup();
     let mut out: Vec<Haplotype> = Vec::new();
     for carries in wanted {
