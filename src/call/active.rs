@@ -93,8 +93,7 @@ pub fn segments(load: &Load, start: u32) -> (Vec<u32>, Vec<u32>, Vec<Segment>) {
             bases: bytes.len() as u32,
             cigar: cigars.len() as u32,
             cigar_len: read.cigar.len() as u32,
-            // The planes that the kernel calls strands hold orientations.
-            flags: u32::from(read.flipped) | u32::from(read.mapq) << 8,
+            flags: u32::from(read.reverse) | u32::from(read.mapq) << 8,
         });
         bytes.extend(read.counted_bytes());
         cigars.extend(read.cigar.iter().map(|&(n, op)| n << 4 | op as u32));
@@ -107,10 +106,12 @@ pub fn survey(load: &Load, counts: &[u32], s: Settings, tile: Span, around: &Str
     let width = s.width as usize;
     let at = |plane: usize, i: usize| counts[plane * width + i];
     let mut out = Survey::default();
+    let mut shown: Vec<[u32; 4]> = Vec::with_capacity(width);
     for i in 0..width {
-        let shown: [[u32; 2]; 4] =
-            std::array::from_fn(|b| [0, 1].map(|o| at(pileup::COUNT + 2 * b + o, i)));
-        let bases = shown.map(|s| s[0] + s[1]);
+        let bases: [u32; 4] = std::array::from_fn(|b| {
+            at(pileup::COUNT + 2 * b, i) + at(pileup::COUNT + 2 * b + 1, i)
+        });
+        shown.push(bases);
         let depth = bases.iter().sum::<u32>() + at(pileup::DELETED, i);
         out.depth.push(depth);
         let position = tile.start + i as u32;
@@ -118,7 +119,6 @@ pub fn survey(load: &Load, counts: &[u32], s: Settings, tile: Span, around: &Str
         if of_reference > 3 {
             continue;
         }
-        out.damage.observe(around, position, shown);
         for (b, &count) in bases.iter().enumerate() {
             if count < 2 || b == usize::from(of_reference) {
                 continue;
@@ -139,6 +139,7 @@ pub fn survey(load: &Load, counts: &[u32], s: Settings, tile: Span, around: &Str
             });
         }
     }
+    out.damage.observe(load, tile, around, &shown);
     let seen = observed_indels(load, around);
     let depth_at = |p: u32| out.depth.get(p.wrapping_sub(tile.start) as usize).copied();
     let repeats = super::repeats::find(around);
@@ -213,8 +214,7 @@ pub fn log_odds(count: u32, depth: u32, quality: f64) -> f64 {
 pub fn is_active(s: &Suspect, slippage: &Slippage, germline: bool) -> bool {
     if germline {
         return s.count * 10 >= s.depth
-            && (s.repeat.is_some()
-                || log_odds(s.count, s.depth, f64::from(s.quality)) > ACTIVE);
+            && (s.repeat.is_some() || log_odds(s.count, s.depth, f64::from(s.quality)) > ACTIVE);
     }
     let quality = s.repeat.map_or(f64::from(s.quality), |r| {
         let slips = slippage.rate_of(r, r.units_added(&s.variant));

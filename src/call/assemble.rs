@@ -57,8 +57,10 @@ fn add(window: &mut Window, mut path: Vec<Variant>, around: &Stretch, repeats: &
     let near = window.core.widened(super::active::NEAR, u32::MAX);
     path.retain(|v| {
         let c = core(v);
-        near.start <= c.start && c.end <= near.end
-            && window.room.start <= v.pos.0 && c.end <= window.room.end
+        near.start <= c.start
+            && c.end <= near.end
+            && window.room.start <= v.pos.0
+            && c.end <= window.room.end
     });
     let mut alleles = window.alleles.clone();
     alleles.extend(path.iter().filter(|v| !window.alleles.contains(v)).cloned());
@@ -75,10 +77,17 @@ fn add(window: &mut Window, mut path: Vec<Variant>, around: &Stretch, repeats: &
     let place = |v: &Variant| alleles.binary_search(v).expect("it was added");
     let moved: Vec<usize> = window.alleles.iter().map(place).collect();
     for set in &mut window.assembled {
-        *set = (0..moved.len()).filter(|&k| *set >> k & 1 == 1).fold(0, |s, k| s | 1 << moved[k]);
+        *set = (0..moved.len())
+            .filter(|&k| *set >> k & 1 == 1)
+            .fold(0, |s, k| s | 1 << moved[k]);
     }
-    window.assembled.push(path.iter().fold(0, |s, v| s | 1 << place(v)));
-    let flank = (window.core.start - window.span.start, window.span.end - window.core.end);
+    window
+        .assembled
+        .push(path.iter().fold(0, |s, v| s | 1 << place(v)));
+    let flank = (
+        window.core.start - window.span.start,
+        window.span.end - window.core.end,
+    );
     window.core = wider;
     window.span = Span::new(wider.start.saturating_sub(flank.0), wider.end + flank.1);
     window.alleles = alleles;
@@ -143,7 +152,11 @@ impl Graph {
         (0..4u8).filter_map(move |c| {
             let w = node.weight[c as usize];
             let kept = node.of_reference == Some(c) || w >= least;
-            (kept && node.next[c as usize] != NOWHERE).then_some((c, node.next[c as usize], w.max(1)))
+            (kept && node.next[c as usize] != NOWHERE).then_some((
+                c,
+                node.next[c as usize],
+                w.max(1),
+            ))
         })
     }
 
@@ -191,7 +204,12 @@ impl Graph {
         }
         let mut out = Vec::new();
         let mut waiting = BinaryHeap::new();
-        waiting.push(Path { promise: rest[source as usize], so_far: 0.0, at: source, bases: Vec::new() });
+        waiting.push(Path {
+            promise: rest[source as usize],
+            so_far: 0.0,
+            at: source,
+            bases: Vec::new(),
+        });
         while let Some(p) = waiting.pop() {
             if p.at == sink {
                 out.push(p.bases);
@@ -206,7 +224,12 @@ impl Graph {
                 if promise.is_finite() {
                     let mut bases = p.bases.clone();
                     bases.push(c);
-                    waiting.push(Path { promise, so_far, at: next, bases });
+                    waiting.push(Path {
+                        promise,
+                        so_far,
+                        at: next,
+                        bases,
+                    });
                 }
             }
         }
@@ -225,7 +248,9 @@ struct Path {
 
 impl Ord for Path {
     fn cmp(&self, other: &Path) -> Ordering {
-        self.promise.total_cmp(&other.promise).then_with(|| other.bases.cmp(&self.bases))
+        self.promise
+            .total_cmp(&other.promise)
+            .then_with(|| other.bases.cmp(&self.bases))
     }
 }
 impl PartialOrd for Path {
@@ -249,12 +274,23 @@ fn assemble(
     germline: bool,
 ) -> Option<Vec<Vec<Variant>>> {
     let wide = window.core.widened(k as u32 + MARGIN, u32::MAX);
-    let span = Span::new(wide.start.max(around.span.start), wide.end.min(around.span.end));
-    let reference: Vec<u8> = around.part(span.start, span.end).iter().map(|&b| code_of(b)).collect();
+    let span = Span::new(
+        wide.start.max(around.span.start),
+        wide.end.min(around.span.end),
+    );
+    let reference: Vec<u8> = around
+        .part(span.start, span.end)
+        .iter()
+        .map(|&b| code_of(b))
+        .collect();
     if reference.len() < k + 2 || reference.iter().any(|&c| c > 3) {
         return Some(Vec::new());
     }
-    let mut graph = Graph { k, nodes: Vec::new(), by_kmer: HashMap::new() };
+    let mut graph = Graph {
+        k,
+        nodes: Vec::new(),
+        by_kmer: HashMap::new(),
+    };
     let along = graph.thread(&reference, 0);
     if graph.nodes.len() != along.len() {
         return None; // a k-mer of the reference stands twice
@@ -276,7 +312,10 @@ fn assemble(
         let known = |i: &usize| read.quals[*i] >= LEAST_QUALITY;
         let mut at = part.start;
         while at < part.end {
-            let run: Vec<u8> = (at..part.end).take_while(known).map(|i| read.bases[i]).collect();
+            let run: Vec<u8> = (at..part.end)
+                .take_while(known)
+                .map(|i| read.bases[i])
+                .collect();
             if run.len() > k {
                 graph.thread(&run, 1);
             }
@@ -287,11 +326,20 @@ fn assemble(
         graph.nodes[pair[0] as usize].weight[reference[i + k] as usize] += as_reference;
     }
     // One error makes k wrong k-mers; the same error in several reads is rare, but grows with depth.
-    let least = if germline { 2.max(depth / 20) } else { 3 + depth / 400 };
+    let least = if germline {
+        2.max(depth / 20)
+    } else {
+        3 + depth / 400
+    };
     let (source, sink) = (along[0], along[along.len() - 1]);
     let order = graph.in_order(source, least)?;
     let start = &reference[..k];
-    let letters = |codes: &[u8]| codes.iter().map(|&c| LETTERS[c as usize]).collect::<Vec<u8>>();
+    let letters = |codes: &[u8]| {
+        codes
+            .iter()
+            .map(|&c| LETTERS[c as usize])
+            .collect::<Vec<u8>>()
+    };
     let before = letters(&reference);
     let found = graph
         .paths(source, sink, &order, least)
@@ -310,7 +358,10 @@ fn is_reference(read: &Read, span: Span, around: &Stretch) -> bool {
         match op {
             CigarOp::Match => {
                 let (a, b) = (position.max(span.start), (position + n).min(span.end));
-                if a < b && (a..b).any(|p| code_of(around.at(p)) != read.bases[(at + p - position) as usize]) {
+                if a < b
+                    && (a..b)
+                        .any(|p| code_of(around.at(p)) != read.bases[(at + p - position) as usize])
+                {
                     return false;
                 }
             }
@@ -330,7 +381,12 @@ fn is_reference(read: &Read, span: Span, around: &Stretch) -> bool {
 /// Where a haplotype differs from the reference of `span`: the alleles that, put in place together,
 /// spell it.
 fn alleles(haplotype: &[u8], span: Span, around: &Stretch) -> Option<Vec<Variant>> {
-    let raw = differences(around.part(span.start, span.end), haplotype, span.start, around);
+    let raw = differences(
+        around.part(span.start, span.end),
+        haplotype,
+        span.start,
+        around,
+    );
     let mut normal: Vec<Variant> = raw.iter().map(|v| normalize(v.clone(), around)).collect();
     normal.sort_by_key(|v| (core(v).start, core(v).end));
     normal.dedup();
@@ -357,7 +413,11 @@ fn differences(reference: &[u8], haplotype: &[u8], start: u32, around: &Stretch)
             let here = at(i, j);
             if i > 0 && j > 0 {
                 let d = at(i - 1, j - 1);
-                let fits = if reference[i - 1] == haplotype[j - 1] { MATCH } else { MISMATCH };
+                let fits = if reference[i - 1] == haplotype[j - 1] {
+                    MATCH
+                } else {
+                    MISMATCH
+                };
                 best[here] = best[d].max(deleted[d]).max(inserted[d]) + fits;
             }
             if i > 0 {

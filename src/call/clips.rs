@@ -55,7 +55,10 @@ pub fn places(load: &Load) -> Vec<(Pos, u32)> {
         let last_fitting = place.saturating_sub(u32::from(!on_left));
         *counts.entry(Pos(last_fitting)).or_insert(0) += pile.clips.len() as u32;
     }
-    counts.into_iter().filter(|c| c.1 >= LEAST_READS as u32).collect()
+    counts
+        .into_iter()
+        .filter(|c| c.1 >= LEAST_READS as u32)
+        .collect()
 }
 
 /// Normalized insertions and deletions that clipped reads agree on, each with its fragments.

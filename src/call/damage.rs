@@ -5,31 +5,39 @@
 //! itself is asked how often: sites of variants are few, and what they show is cut.
 
 use super::allele::Stretch;
-use crate::domain::{Variant, code_of};
+use super::reads::{Load, Read};
+use crate::domain::{CigarOp, Span, Variant, code_of};
 
-/// Contexts: orientation, base before, base, base behind, base shown.
-const CONTEXTS: usize = 2 * 4 * 4 * 4 * 4;
+/// Contexts: read by both mates or by one, orientation, base before, base, base behind, base shown.
+const CONTEXTS: usize = 2 * 2 * 4 * 4 * 4 * 4;
 /// A site at which more than this share shows a base is a variant's.
 const VARIANT: f64 = 0.05;
 /// What is expected of a clean library: per base, orientation and wrong base.
 const EXPECTED: f64 = 3e-5;
 /// Fragments that the expectation weighs as much as.
 const PRIOR_WEIGHT: f64 = 20_000.0;
+/// Bases below this quality say nothing of it.
+const LEAST_QUALITY: u8 = 20;
 /// No rate is believed to be lower: wrong copies of the first cycles of amplification.
 const LEAST: f64 = 1e-6;
 
 /// What was seen of each context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DamageCounts {
-    wrong: Vec<u64>,
-    all: Vec<u64>,
+    /// By context.
+    counts: Vec<u64>,
+}
+
+/// A position: its context, and as bits the bases that variants show there.
+struct Site {
+    context: [usize; 3],
+    left_out: u8,
 }
 
 impl Default for DamageCounts {
     fn default() -> DamageCounts {
         DamageCounts {
-            wrong: vec![0; CONTEXTS],
-            all: vec![0; CONTEXTS],
+            counts: vec![0; CONTEXTS],
         }
     }
 }
@@ -37,39 +45,80 @@ impl Default for DamageCounts {
 /// Codes of the base at a place and of its neighbours; `None` if one of them is not known.
 fn context(around: &Stretch, position: u32) -> Option<[usize; 3]> {
     let at = |p: u32| Some(usize::from(code_of(around.at(p)))).filter(|&c| c < 4);
-    Some([at(position.checked_sub(1)?)?, at(position)?, at(position + 1)?])
+    Some([
+        at(position.checked_sub(1)?)?,
+        at(position)?,
+        at(position + 1)?,
+    ])
 }
 
-fn index(flipped: bool, [before, base, behind]: [usize; 3], shown: usize) -> usize {
-    (((usize::from(flipped) * 4 + before) * 4 + base) * 4 + behind) * 4 + shown
+/// What else than its bases makes a fragment's error likely at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Both mates show the place: a wrong call of the machine is out of the question.
+    pub twice: bool,
+    /// F2R1, not F1R2.
+    pub flipped: bool,
+}
+
+fn index(view: View, [before, base, behind]: [usize; 3], shown: usize) -> usize {
+    let of_view = usize::from(view.twice) * 2 + usize::from(view.flipped);
+    (((of_view * 4 + before) * 4 + base) * 4 + behind) * 4 + shown
 }
 
 impl DamageCounts {
-    /// Adds one site: fragments by base shown and orientation (F1R2, F2R1).
-    pub fn observe(&mut self, around: &Stretch, position: u32, shown: [[u32; 2]; 4]) {
-        let Some(context) = context(around, position) else {
-            return;
-        };
-        let depth: u32 = shown.iter().flatten().sum();
-        for (b, counts) in shown.iter().enumerate().filter(|(b, _)| *b != context[1]) {
-            if f64::from(counts[0] + counts[1]) > VARIANT * f64::from(depth) {
-                continue;
-            }
-            for flipped in [false, true] {
-                let i = index(flipped, context, b);
-                let of_orientation: u32 = shown.iter().map(|s| s[usize::from(flipped)]).sum();
-                self.wrong[i] += u64::from(counts[usize::from(flipped)]);
-                self.all[i] += u64::from(of_orientation);
+    /// Adds a tile's reads. `shown` are the fragments at each of its positions by base.
+    pub fn observe(&mut self, load: &Load, tile: Span, around: &Stretch, shown: &[[u32; 4]]) {
+        let sites: Vec<Option<Site>> = (tile.start..)
+            .zip(shown)
+            .map(|(p, shown)| {
+                let context = context(around, p)?;
+                let depth: u32 = shown.iter().sum();
+                let varies = |n: u32| f64::from(n) > VARIANT * f64::from(depth);
+                let left_out = (0..4).filter(|&b| b != context[1] && varies(shown[b]));
+                Some(Site {
+                    context,
+                    left_out: left_out.fold(0, |set, b| set | 1 << b),
+                })
+            })
+            .collect();
+        for read in &load.reads {
+            let (mut at, mut position) = (0u32, read.start);
+            for &(n, op) in &read.cigar {
+                if op == CigarOp::Match {
+                    let (from, to) = (position.max(tile.start), (position + n).min(tile.end));
+                    for p in from..to {
+                        let i = (at + p - position) as usize;
+                        if let Some(site) = &sites[(p - tile.start) as usize] {
+                            self.add(read, i, site);
+                        }
+                    }
+                }
+                if op.takes_read() {
+                    at += n;
+                }
+                if op.takes_reference() {
+                    position += n;
+                }
             }
         }
     }
 
+    fn add(&mut self, read: &Read, i: usize, site: &Site) {
+        let shown = usize::from(read.bases[i]);
+        if read.counted[i] < LEAST_QUALITY || site.left_out >> shown & 1 == 1 {
+            return;
+        }
+        let view = View {
+            twice: read.weighed[i] < read.counted[i].min(read.mapq),
+            flipped: read.flipped,
+        };
+        self.counts[index(view, site.context, shown)] += 1;
+    }
+
     /// Adds the counts of another part of the panel.
     pub fn merge(&mut self, other: &DamageCounts) {
-        for (a, b) in self.wrong.iter_mut().zip(&other.wrong) {
-            *a += b;
-        }
-        for (a, b) in self.all.iter_mut().zip(&other.all) {
+        for (a, b) in self.counts.iter_mut().zip(&other.counts) {
             *a += b;
         }
     }
@@ -84,35 +133,34 @@ pub struct Damage {
 impl Damage {
     /// Learns the rates.
     pub fn of(counts: &DamageCounts) -> Damage {
-        let rate = |(&wrong, &all): (&u64, &u64)| {
+        let rate = |(i, &wrong): (usize, &u64)| {
+            let first = i / 4 * 4;
+            let all: u64 = counts.counts[first..first + 4].iter().sum();
             let (wrong, all) = (wrong as f64, all as f64);
             ((wrong + PRIOR_WEIGHT * EXPECTED) / (all + PRIOR_WEIGHT)).max(LEAST)
         };
         Damage {
-            rates: counts.wrong.iter().zip(&counts.all).map(rate).collect(),
+            rates: counts.counts.iter().enumerate().map(rate).collect(),
         }
     }
 
-    /// The chance that a fragment of either orientation (F1R2, F2R1) shows this substitution, of one
-    /// base or several, without its molecule having it. `None` for gaps.
-    pub fn chance(&self, v: &Variant, around: &Stretch) -> Option<[f64; 2]> {
+    /// The chance that a fragment shows this substitution, of one base or several, without its
+    /// molecule having it. `None` for gaps.
+    pub fn chance(&self, v: &Variant, around: &Stretch, view: View) -> Option<f64> {
         if v.reference.len() != v.alternate.len() {
             return None;
         }
-        let of = |flipped: bool| {
-            let changed = (0..v.reference.len()).filter(|&k| v.reference[k] != v.alternate[k]);
-            changed
-                .map(|k| {
-                    let shown = usize::from(code_of(v.alternate[k]));
-                    match context(around, v.pos.0 + k as u32) {
-                        Some(c) if shown < 4 => self.rates[index(flipped, c, shown)],
-                        _ => EXPECTED,
-                    }
-                })
-                .product::<f64>()
-                .max(LEAST)
-        };
-        Some([of(false), of(true)])
+        let changed = (0..v.reference.len()).filter(|&k| v.reference[k] != v.alternate[k]);
+        let chance: f64 = changed
+            .map(|k| {
+                let shown = usize::from(code_of(v.alternate[k]));
+                match context(around, v.pos.0 + k as u32) {
+                    Some(c) if shown < 4 => self.rates[index(view, c, shown)],
+                    _ => EXPECTED,
+                }
+            })
+            .product();
+        Some(chance.max(LEAST))
     }
 }
 
@@ -128,8 +176,9 @@ pub fn tempered(gain: f64, chance: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reads::tests::read;
     use super::*;
-    use crate::domain::{ContigId, Pos, Span};
+    use crate::domain::{ContigId, Pos};
 
     fn stretch() -> Stretch {
         Stretch {
@@ -148,28 +197,66 @@ mod tests {
         }
     }
 
+    /// `n` reads of the whole stretch that show `shown` in place of its second base.
+    fn reads(n: u32, shown: u8, flipped: bool) -> Vec<Read> {
+        let one = |f| Read {
+            flipped,
+            ..read(
+                f,
+                0,
+                &[(6, CigarOp::Match)],
+                &[b'A', shown, b'G', b'A', b'C', b'G'],
+            )
+        };
+        (0..n).map(one).collect()
+    }
+
+    fn learned(reads: Vec<Read>, shown: [u32; 4]) -> Damage {
+        let load = Load {
+            fragments: vec![0; reads.len()],
+            reads,
+        };
+        let mut counts = DamageCounts::default();
+        counts.observe(&load, Span::new(1, 2), &stretch(), &[shown]);
+        Damage::of(&counts)
+    }
+
+    const ONE: View = View {
+        twice: false,
+        flipped: false,
+    };
+
     #[test]
     fn damage_of_one_strand_is_a_matter_of_context_and_orientation() {
-        let mut counts = DamageCounts::default();
-        for _ in 0..1000 {
-            // C in A_G: T in five of a thousand fragments, of one orientation only.
-            counts.observe(&stretch(), 1, [[0, 0], [500, 500], [0, 0], [5, 0]]);
+        // C in A_G: T in one of a hundred fragments, of one orientation only.
+        let mut all = reads(50_000, b'C', false);
+        all.extend(reads(50_000, b'C', true));
+        all.extend(reads(1000, b'T', false));
+        let damage = learned(all, [0, 100_000, 0, 1000]);
+        let chance = |v: &Variant, view| damage.chance(v, &stretch(), view);
+        let flipped = View {
+            flipped: true,
+            ..ONE
+        };
+        let twice = View { twice: true, ..ONE };
+        let of_damage = chance(&snv(4, b"C", b"T"), ONE).unwrap();
+        assert!((0.01..0.02).contains(&of_damage), "{of_damage}");
+        for other in [
+            chance(&snv(4, b"C", b"T"), flipped),
+            chance(&snv(4, b"C", b"T"), twice),
+            chance(&snv(4, b"C", b"A"), ONE),
+        ] {
+            assert!(other.unwrap() <= EXPECTED, "{other:?}");
         }
-        let damage = Damage::of(&counts);
-        let [one, other] = damage.chance(&snv(4, b"C", b"T"), &stretch()).unwrap();
-        assert!((0.008..0.011).contains(&one) && other < 1e-4, "{one} {other}");
-        let [one, _] = damage.chance(&snv(4, b"C", b"A"), &stretch()).unwrap();
-        assert!(one < 1e-4, "another base: {one}");
-        assert_eq!(damage.chance(&snv(4, b"C", b"CA"), &stretch()), None);
+        assert_eq!(chance(&snv(4, b"C", b"CA"), ONE), None);
     }
 
     #[test]
     fn a_variant_teaches_no_damage() {
-        let mut counts = DamageCounts::default();
-        counts.observe(&stretch(), 1, [[0, 0], [500, 500], [0, 0], [60, 60]]);
-        let damage = Damage::of(&counts);
-        let [one, other] = damage.chance(&snv(1, b"C", b"T"), &stretch()).unwrap();
-        assert!(one <= EXPECTED && other <= EXPECTED);
+        let mut all = reads(1000, b'C', false);
+        all.extend(reads(120, b'T', false));
+        let damage = learned(all, [0, 1000, 0, 120]);
+        assert!(damage.chance(&snv(1, b"C", b"T"), &stretch(), ONE).unwrap() <= EXPECTED);
     }
 
     #[test]

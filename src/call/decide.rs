@@ -2,12 +2,12 @@
 
 use super::active::Window;
 use super::allele::{Stretch, core, core_letters, normalize};
-use super::filter::{self, Traits};
-use super::damage::{Damage, tempered};
+use super::damage::{Damage, View, tempered};
 use super::diploid::Pairs;
+use super::filter::{self, Traits};
 use super::genotype::{Locus, absence_odds, balance, fraction_odds};
 use super::haplotype::{Haplotype, Weighed};
-use super::reads::Load;
+use super::reads::{Load, Read};
 use super::record::{Call, Sample};
 use super::repeats::{self, Repeat, Slippage};
 use crate::domain::quality::{BIT, error_of};
@@ -62,7 +62,12 @@ impl Found<'_> {
     /// kind are one record.
     pub fn germline(&self) -> Vec<Call> {
         let repeats = repeats::find(self.around);
-        let cost: Vec<f64> = self.window.alleles.iter().map(|v| cost(v, &repeats, self.slippage)).collect();
+        let cost: Vec<f64> = self
+            .window
+            .alleles
+            .iter()
+            .map(|v| cost(v, &repeats, self.slippage))
+            .collect();
         let pairs = Pairs::weigh(self.haplotypes, &self.weighed[0], &cost);
         let (a, b) = pairs.best();
         let sides = [self.haplotypes[a].carries, self.haplotypes[b].carries];
@@ -185,9 +190,9 @@ impl Found<'_> {
         if untempered < EMIT {
             return None;
         }
-        let odds = match self.damage.chance(&variant, self.around) {
-            None => untempered,
-            Some(chance) => fraction_odds(&self.tempered(&raw, chance)),
+        let odds = match variant.is_indel() {
+            true => untempered,
+            false => fraction_odds(&self.tempered(&raw, &variant)),
         };
         let tumor = filter::traits(&variant, &loci[0], &self.weighed[0], self.loads[0]);
         if tumor.support[1] == 0 {
@@ -226,15 +231,24 @@ impl Found<'_> {
         })
     }
 
-    /// The tumor's gains, each cut to what damage of its fragment's orientation leaves of it.
-    fn tempered(&self, gains: &[f64], chance: [f64; 2]) -> Vec<f64> {
-        let flipped = |w: &Weighed| {
-            w.reads.first().is_some_and(|&r| self.loads[0].reads[r as usize].flipped)
+    /// The tumor's gains, each cut to what wrong copies of its fragment's kind leave of it.
+    fn tempered(&self, gains: &[f64], v: &Variant) -> Vec<f64> {
+        let view = |w: &Weighed| {
+            let reads = w.reads.iter().map(|&r| &self.loads[0].reads[r as usize]);
+            let showing = |r: &&Read| r.index_at(v.pos.0).is_some_and(|i| r.quals[i] > 0);
+            View {
+                twice: reads.clone().filter(showing).count() > 1,
+                flipped: reads.clone().any(|r| r.flipped),
+            }
         };
         gains
             .iter()
             .zip(&self.weighed[0])
-            .map(|(&g, w)| tempered(g, chance[usize::from(flipped(w))]))
+            .map(|(&g, w)| {
+                // What does not speak for the allele needs no excuse.
+                let chance = (g > 0.0).then(|| self.damage.chance(v, self.around, view(w)));
+                chance.flatten().map_or(g, |c| tempered(g, c))
+            })
             .collect()
     }
 

@@ -66,7 +66,9 @@ impl Pairs {
         let called = (0..count)
             .min_by(|&x, &y| lowest[x].total_cmp(&lowest[y]))
             .unwrap_or(0);
-        let second = (0..alleles).find(|&j| called < index(0, j + 1)).unwrap_or(0);
+        let second = (0..alleles)
+            .find(|&j| called < index(0, j + 1))
+            .unwrap_or(0);
         let others: f64 = (0..count).filter(|&g| g != called).map(|g| shares[g]).sum();
         let top = likelihoods.iter().copied().fold(f64::INFINITY, f64::min);
         Genotype {
@@ -76,7 +78,11 @@ impl Pairs {
                 // Far out, where the share underflows, the difference itself.
                 let far = lowest[0] - best + 10.0 * all.log10();
                 let near = -10.0 * (shares[0] / all).log10();
-                if near.is_finite() { near.max(0.0) } else { far.max(0.0) }
+                if near.is_finite() {
+                    near.max(0.0)
+                } else {
+                    far.max(0.0)
+                }
             } else {
                 0.0
             },
@@ -108,7 +114,9 @@ mod tests {
         let one = |f| Weighed {
             fragment: f,
             reads: Vec::new(),
-            fits: (0..of).map(|h| if h == best { 0 } else { -20 * BIT }).collect(),
+            fits: (0..of)
+                .map(|h| if h == best { 0 } else { -20 * BIT })
+                .collect(),
         };
         (0..n as u32).map(one).collect()
     }

@@ -60,7 +60,12 @@ pub fn haplotypes(
         .iter()
         .take(4)
         .filter(|c| c.count_ones() > 2)
-        .flat_map(|&c| alone.iter().filter(move |&&b| c & b != 0).map(move |&b| c & !b))
+        .flat_map(|&c| {
+            alone
+                .iter()
+                .filter(move |&&b| c & b != 0)
+                .map(move |&b| c & !b)
+        })
         .filter(|c| !known.contains(c))
         .take(room - wanted.len())
         .collect();
@@ -271,12 +276,19 @@ impl Jobs {
             }
             let allowed = (bytes.len() as f64 * 0.03).ceil().max(2.0);
             let least = -allowed * POOR_FIT * BITS_PER_PHRED - 2.0 * unknown as f64;
-            let straight = sites
-                .as_ref()
-                .filter(|_| read.is_straight(window.span) && part.len() as u32 == read.aligned_in(window.span));
+            let straight = sites.as_ref().filter(|_| {
+                read.is_straight(window.span) && part.len() as u32 == read.aligned_in(window.span)
+            });
             if let Some(sites) = straight {
                 let first = direct.len() as u32 | DIRECT;
-                direct.extend(ungapped(read, &bytes, window.span, sites, haplotypes, around));
+                direct.extend(ungapped(
+                    read,
+                    &bytes,
+                    window.span,
+                    sites,
+                    haplotypes,
+                    around,
+                ));
                 placed.push(Placed {
                     read: i as u32,
                     first,
@@ -339,14 +351,21 @@ fn ungapped(
     let changes: Vec<i32> = sites
         .iter()
         .map(|v| {
-            let byte = v.pos.0.checked_sub(first).and_then(|i| bytes.get(i as usize));
+            let byte = v
+                .pos
+                .0
+                .checked_sub(first)
+                .and_then(|i| bytes.get(i as usize));
             byte.map_or(0, |&b| fit(b, v.alternate[0]) - fit(b, v.reference[0]))
         })
         .collect();
     haplotypes
         .iter()
         .map(|h| {
-            let carried = changes.iter().enumerate().filter(|(k, _)| h.carries >> k & 1 == 1);
+            let carried = changes
+                .iter()
+                .enumerate()
+                .filter(|(k, _)| h.carries >> k & 1 == 1);
             LogLik(on_reference + carried.map(|(_, c)| c).sum::<i32>())
         })
         .collect()

@@ -493,7 +493,9 @@ impl Read {
 
     /// Positions of a span between its first and last aligned bases.
     pub fn aligned_in(&self, span: Span) -> u32 {
-        self.end.min(span.end).saturating_sub(self.start.max(span.start))
+        self.end
+            .min(span.end)
+            .saturating_sub(self.start.max(span.start))
     }
 
     /// The bases that lie in `span`: aligned ones, insertions between them, and as many clipped ones

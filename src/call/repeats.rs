@@ -140,7 +140,10 @@ impl SlipCounts {
     /// Adds one repeat: `slips` of `depth` fragments are one unit longer or shorter.
     pub fn observe(&mut self, r: Repeat, slips: u32, depth: u32) {
         if depth > 0 {
-            *self.0.entry((class(r), slips.min(depth), depth)).or_insert(0) += 1;
+            *self
+                .0
+                .entry((class(r), slips.min(depth), depth))
+                .or_insert(0) += 1;
         }
     }
 
@@ -343,7 +346,15 @@ mod tests {
         let mut seen = SlipCounts::default();
         for i in 0..300 {
             // One in five is heterozygous; the others slip once in a hundred fragments.
-            seen.observe(r, if i % 5 == 0 { 14 } else { u32::from(i % 4 == 0) }, 28);
+            seen.observe(
+                r,
+                if i % 5 == 0 {
+                    14
+                } else {
+                    u32::from(i % 4 == 0)
+                },
+                28,
+            );
         }
         let rate = Slippage::of(&seen).rate(r);
         assert!((0.004..0.02).contains(&rate), "{rate}");
