@@ -26,6 +26,8 @@ pub struct Suspect {
     pub repeat: Option<Repeat>,
     /// Where it could stand as well, and the repeats that this touches.
     pub reach: Span,
+    /// It is to be asked whatever the reads show.
+    pub forced: bool,
 }
 
 /// A place at which reads stop to fit.
@@ -65,6 +67,8 @@ pub struct Window {
     pub alleles: Vec<Variant>,
     /// Sets of alleles, as bits, that haplotypes put together from reads carry.
     pub assembled: Vec<u32>,
+    /// The alleles, as bits, that are told of whatever the reads show.
+    pub forced: u32,
     /// Where the first sign of it stands: the tile that holds this place calls the window.
     pub home: Pos,
     /// It may not grow beyond this: there the neighbouring windows begin.
@@ -81,6 +85,8 @@ pub const NEAR: u32 = 20;
 const LONGEST_CORE: u32 = 120;
 /// A window takes this many alleles, those with the most support.
 const MOST_ALLELES: usize = 14;
+/// Of the alleles that are asked for, a window takes this many; a set of alleles is the bits of a word.
+const MOST_FORCED: usize = 24;
 /// Haplotypes reach this far beyond the outermost allele.
 const FLANK: u32 = 16;
 
@@ -136,6 +142,7 @@ pub fn survey(load: &Load, counts: &[u32], s: Settings, tile: Span, around: &Str
                 quality,
                 repeat: None,
                 reach: Span::new(position, position + 1),
+                forced: false,
             });
         }
     }
@@ -171,6 +178,7 @@ pub fn survey(load: &Load, counts: &[u32], s: Settings, tile: Span, around: &Str
                 count,
                 depth: depth.max(count),
                 quality: INDEL_QUALITY,
+                forced: false,
             });
         }
     }
@@ -234,6 +242,20 @@ struct Sign<'a> {
     suspect: Option<&'a Suspect>,
     home: Pos,
     reach: Span,
+}
+
+/// The sign of an allele that is to be asked; `v` is normalized.
+pub fn forced(v: &Variant, around: &Stretch) -> Suspect {
+    let repeats = super::repeats::find(around);
+    Suspect {
+        variant: v.clone(),
+        count: 0,
+        depth: 0,
+        quality: INDEL_QUALITY,
+        repeat: super::repeats::changed_by(&repeats, v),
+        reach: super::repeats::with_touched(&repeats, reach(v, around)),
+        forced: true,
+    }
 }
 
 /// Joins active suspects and torn places of one contig to windows. `length` is the contig's.
@@ -303,8 +325,19 @@ fn cut_long(mut group: Vec<Sign>) -> Vec<Vec<Sign>> {
 
 fn window(group: &[Sign], length: u32) -> Window {
     let mut ranked: Vec<&Suspect> = group.iter().filter_map(|s| s.suspect).collect();
-    ranked.sort_by(|a, b| b.count.cmp(&a.count).then(a.variant.cmp(&b.variant)));
-    ranked.truncate(MOST_ALLELES);
+    let order = |a: &&Suspect, b: &&Suspect| {
+        b.count
+            .cmp(&a.count)
+            .then_with(|| a.variant.cmp(&b.variant))
+    };
+    ranked.sort_by(order);
+    // What is asked for goes first.
+    let mut forced: Vec<&Suspect> = ranked.iter().copied().filter(|s| s.forced).collect();
+    forced.truncate(MOST_FORCED);
+    let asked = |s: &Suspect| forced.iter().any(|f| f.variant == s.variant);
+    ranked.retain(|s| !asked(s));
+    ranked.truncate(MOST_ALLELES.saturating_sub(forced.len()));
+    ranked.extend(&forced);
     let reaches = || {
         let of_clips = group.iter().filter(|s| s.suspect.is_none());
         let of_alleles = ranked.iter().map(|s| s.reach);
@@ -315,11 +348,15 @@ fn window(group: &[Sign], length: u32) -> Window {
     let core = Span::new(start, end);
     let mut alleles: Vec<Variant> = ranked.into_iter().map(|s| s.variant.clone()).collect();
     alleles.sort();
+    let forced = alleles.iter().enumerate().fold(0, |set, (k, v)| {
+        set | u32::from(forced.iter().any(|f| f.variant == *v)) << k
+    });
     Window {
         span: core.widened(FLANK, length),
         core,
         alleles,
         assembled: Vec::new(),
+        forced,
         room: Span::new(0, length),
         home: group.iter().map(|s| s.home).min().unwrap_or(Pos(start)),
     }
@@ -343,6 +380,7 @@ mod tests {
             quality,
             repeat: None,
             reach: Span::new(position, position + 1),
+            forced: false,
         }
     }
 
@@ -389,6 +427,6 @@ mod tests {
         let w = windows(&all.iter().collect::<Vec<_>>(), &[], 1000);
         let cores: Vec<(u32, u32)> = w.iter().map(|w| (w.core.start, w.core.end)).collect();
         assert_eq!(cores, [(100, 111), (200, 231), (249, 326)]);
-        assert_eq!(w[0].span, Span::new(75, 136));
+        assert_eq!(w[0].span, Span::new(84, 127));
     }
 }

@@ -36,7 +36,8 @@ const EXTEND: i32 = -1;
 /// they go together.
 pub fn enrich(window: &mut Window, loads: &[&Load], around: &Stretch, germline: bool) {
     let simple = window.alleles.iter().filter(|v| v.is_snv()).count();
-    if simple == window.alleles.len() && (1..3).contains(&simple) {
+    let asked_only = window.forced.count_ones() as usize == window.alleles.len();
+    if !window.alleles.is_empty() && (asked_only || simple == window.alleles.len() && simple < 3) {
         return; // substitutions that every alignment shows
     }
     let Some(found) = LENGTHS
@@ -76,10 +77,9 @@ fn add(window: &mut Window, mut path: Vec<Variant>, around: &Stretch, repeats: &
     alleles.sort();
     let place = |v: &Variant| alleles.binary_search(v).expect("it was added");
     let moved: Vec<usize> = window.alleles.iter().map(place).collect();
-    for set in &mut window.assembled {
-        *set = (0..moved.len())
-            .filter(|&k| *set >> k & 1 == 1)
-            .fold(0, |s, k| s | 1 << moved[k]);
+    for set in window.assembled.iter_mut().chain([&mut window.forced]) {
+        let bits = (0..moved.len()).filter(|&k| *set >> k & 1 == 1);
+        *set = bits.fold(0, |s, k| s | 1 << moved[k]);
     }
     window
         .assembled

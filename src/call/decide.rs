@@ -73,7 +73,7 @@ impl Found<'_> {
         let sides = [self.haplotypes[a].carries, self.haplotypes[b].carries];
         let mut places: Vec<Vec<u32>> = Vec::new();
         for bit in self.carried() {
-            if (sides[0] | sides[1]) & bit == 0 {
+            if (sides[0] | sides[1] | self.window.forced) & bit == 0 {
                 continue;
             }
             let place = |b: u32| (self.allele(b).pos, self.allele(b).is_indel());
@@ -107,8 +107,13 @@ impl Found<'_> {
         let locus = Locus::of(self.haplotypes, weighed, bits);
         let artefact = genotype.alleles == (0, 1)
             && balance(&gains(&locus), prior).is_some_and(|balance| balance < 0.0);
-        if genotype.alleles.1 == 0 || genotype.qual < EMIT_QUALITY || artefact {
+        let forced = bits.iter().any(|b| self.window.forced & b != 0);
+        let absent = genotype.alleles.1 == 0 || genotype.qual < EMIT_QUALITY || artefact;
+        if absent && !forced {
             return None;
+        }
+        if absent {
+            genotype.alleles = (0, 0);
         }
         let variants: Vec<&Variant> = bits.iter().map(|&b| self.allele(b)).collect();
         let longest = variants.iter().max_by_key(|v| v.reference.len())?;
@@ -126,7 +131,7 @@ impl Found<'_> {
         };
         let traits = filter::traits(variants[0], &locus, weighed, self.loads[0]);
         let mut filters = filter::common(&traits, variants[0], None);
-        if genotype.qual < LEAST_QUALITY {
+        if !absent && genotype.qual < LEAST_QUALITY {
             filters.push(filter::LOW_QUALITY);
         }
         filters.sort();
@@ -136,6 +141,7 @@ impl Found<'_> {
             quality: genotype.qual,
             filters,
             info: info(&traits),
+            forced,
             samples: vec![Sample {
                 likelihoods: Some((genotype.gq, genotype.pl)),
                 ..sample(&traits, genotype.alleles)
@@ -187,7 +193,8 @@ impl Found<'_> {
             .collect();
         let raw = gains(&loci[0]);
         let untempered = fraction_odds(&raw);
-        if untempered < EMIT {
+        let forced = self.window.forced & bits != 0;
+        if untempered < EMIT && !forced {
             return None;
         }
         let odds = match variant.is_indel() {
@@ -195,7 +202,7 @@ impl Found<'_> {
             false => fraction_odds(&self.tempered(&raw, &variant)),
         };
         let tumor = filter::traits(&variant, &loci[0], &self.weighed[0], self.loads[0]);
-        if tumor.support[1] == 0 {
+        if tumor.support[1] == 0 && !forced {
             return None;
         }
         let mut filters = filter::somatic(&tumor, &variant, self.slip(&variant), odds);
@@ -204,7 +211,8 @@ impl Found<'_> {
         }
         let mut fields = info(&tumor);
         fields.insert(0, ("TLOD", format!("{odds:.2}")));
-        let mut samples = vec![sample(&tumor, (0, 1))];
+        let shown = untempered >= EMIT && tumor.support[1] > 0;
+        let mut samples = vec![sample(&tumor, (0, usize::from(shown)))];
         if let (Some(locus), Some(weighed)) = (loci.get(1), self.weighed.get(1)) {
             let normal = filter::traits(&variant, locus, weighed, self.loads[1]);
             let gains = gains(locus);
@@ -224,9 +232,10 @@ impl Found<'_> {
         Some(Call {
             variant,
             others: Vec::new(),
-            quality: 10.0 * odds,
+            quality: (10.0 * odds).max(0.0),
             filters,
             info: fields,
+            forced,
             samples,
         })
     }
@@ -270,9 +279,10 @@ impl Found<'_> {
                 let most = if gaps { EXCHANGE } else { CODON };
                 end.is_some_and(|end| start >= end && start - end < most)
             };
+            let asked = |set: u32| self.window.forced & set != 0;
             match out
                 .iter_mut()
-                .find(|set| near(**set) && self.together(**set, bit))
+                .find(|set| !asked(**set | bit) && near(**set) && self.together(**set, bit))
             {
                 Some(set) => *set |= bit,
                 None => out.push(bit),

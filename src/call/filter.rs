@@ -168,6 +168,9 @@ pub fn common(t: &Traits, v: &Variant, slip_rate: Option<f64>) -> Vec<Filter> {
 
 /// Filters of an allele at any fraction.
 pub fn somatic(t: &Traits, v: &Variant, slip_rate: f64, odds: f64) -> Vec<Filter> {
+    if t.support[1] == 0 {
+        return vec![WEAK]; // of no reads there is nothing else to say
+    }
     let mut out = common(t, v, Some(slip_rate));
     if odds < LEAST_ODDS {
         out.push(WEAK);

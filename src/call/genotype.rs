@@ -1,8 +1,8 @@
-//! From weighed fragments to calls: diploid genotypes, or alleles at any fraction.
+//! From weighed fragments to odds: which allele does each speak for, and is one there at any fraction?
 
 use super::haplotype::{Haplotype, Weighed};
 use super::math::{digamma, ln_gamma};
-use crate::domain::quality::{BIT, BITS_PER_PHRED, log_add};
+use crate::domain::quality::{BIT, BITS_PER_PHRED};
 
 /// A fragment speaks for an allele if it fits it this much better than the next (0.2 in log10, as GATK).
 pub const INFORMATIVE: i32 = (2.0 * BITS_PER_PHRED * BIT as f64) as i32;
@@ -75,50 +75,6 @@ pub struct Genotype {
     pub pl: Vec<u32>,
 }
 
-/// Weighs all pairs of alleles: each fragment comes from either with equal chance. `prior` is the
-/// chance of a variant here.
-pub fn diploid(locus: &Locus, prior: f64) -> Genotype {
-    let n = locus.fits.first().map_or(1, Vec::len);
-    let mut pairs = Vec::new();
-    for b in 0..n {
-        for a in 0..=b {
-            let sum: i64 = locus
-                .fits
-                .iter()
-                .map(|f| i64::from(log_add(f[a], f[b]) - BIT))
-                .sum();
-            let phred = -(sum as f64) / f64::from(BIT) / BITS_PER_PHRED;
-            let chance = match (a, b) {
-                (0, 0) => 1.0 - 1.5 * prior,
-                (0, _) => prior,
-                (a, b) if a == b => prior / 2.0,
-                _ => prior * prior,
-            };
-            pairs.push(((a, b), phred, phred - 10.0 * chance.log10()));
-        }
-    }
-    let lowest = |of: &dyn Fn(usize) -> f64| (0..pairs.len()).map(of).fold(f64::INFINITY, f64::min);
-    let best_likelihood = lowest(&|i| pairs[i].1);
-    let best_posterior = lowest(&|i| pairs[i].2);
-    let best = (0..pairs.len())
-        .find(|&i| pairs[i].2 <= best_posterior)
-        .unwrap_or(0);
-    let share = |i: usize| 10f64.powf((best_posterior - pairs[i].2) / 10.0);
-    let all: f64 = (0..pairs.len()).map(share).sum();
-    let others: f64 = (0..pairs.len()).filter(|&i| i != best).map(share).sum();
-    // In phred of the posterior; far out, where the share underflows, of the difference itself.
-    let qual = (pairs[0].2 - best_posterior + 10.0 * all.log10()).max(0.0);
-    Genotype {
-        alleles: pairs[best].0,
-        gq: (-10.0 * (others / all).max(1e-10).log10()).clamp(0.0, 99.0) as u32,
-        qual,
-        pl: pairs
-            .iter()
-            .map(|p| (p.1 - best_likelihood).round().min(9999.0) as u32)
-            .collect(),
-    }
-}
-
 /// log10 odds that an allele is there at some fraction, over not at all: the variational evidence of
 /// a two-allele mixture under a flat prior (Mutect2, docs/mutect/mutect.tex). `gains` are the
 /// fragments' log2 likelihood ratios, with over without the allele.
@@ -184,27 +140,6 @@ pub fn absence_odds(gains: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn locus(fits: &[(i32, i32, usize)]) -> Locus {
-        Locus {
-            fits: fits
-                .iter()
-                .flat_map(|&(a, b, n)| vec![vec![a * BIT, b * BIT]; n])
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn genotypes_follow_the_fragments() {
-        let g = diploid(&locus(&[(0, -12, 15), (-12, 0, 15)]), 1e-3);
-        assert_eq!(g.alleles, (0, 1));
-        assert!(g.qual > 300.0 && g.gq == 99, "{g:?}");
-        assert_eq!(g.pl[1], 0);
-        let g = diploid(&locus(&[(-12, 0, 20)]), 1e-3);
-        assert_eq!(g.alleles, (1, 1));
-        let g = diploid(&locus(&[(0, -12, 30), (-12, 0, 1)]), 1e-3);
-        assert_eq!(g.alleles, (0, 0));
-    }
 
     #[test]
     fn odds_of_a_low_fraction_match_the_closed_form() {

@@ -15,13 +15,17 @@ pub mod diploid;
 pub mod filter;
 pub mod genotype;
 pub mod haplotype;
+pub mod limit;
+mod loci;
 pub mod math;
 pub mod reads;
 pub mod record;
 pub mod repeats;
 
 use crate::backend::{Backend, Device};
-use crate::domain::{ContigId, Pos, Span};
+use crate::domain::{ContigId, Pos, Span, Variant};
+use crate::format::loci::Locus;
+use crate::format::output::Output;
 use crate::format::{bed, vcf};
 use crate::genome::Reference;
 use crate::kernel::pairhmm::pack_words;
@@ -58,6 +62,8 @@ pub struct CallOptions {
     pub tumor: PathBuf,
     /// BAM file of the same person's normal tissue.
     pub normal: Option<PathBuf>,
+    /// VCF file of alleles to be asked whatever the reads show.
+    pub force: Option<PathBuf>,
     /// What to look for.
     pub mode: Mode,
     /// The VCF to write, block-gzipped; its index and `.depth.bed.gz` stand beside it.
@@ -80,6 +86,7 @@ impl CallOptions {
             panel,
             tumor,
             normal: None,
+            force: None,
             mode,
             output,
             min_mapq: 20,
@@ -128,6 +135,8 @@ struct Context<'a> {
     options: &'a CallOptions,
     tumor: Bam,
     normal: Option<Bam>,
+    /// What was asked for, and its normalized allele.
+    asked: Vec<(Locus, Variant)>,
 }
 
 /// What the sample says of its own errors.
@@ -184,7 +193,7 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
     // An allele at the border of two windows is known to both; who is surer of it has it.
     calls.dedup_by(|b, a| a.variant == b.variant && a.others == b.others);
     decide::mark_clusters(&mut calls);
-    let depth_file = write(&context, &tiles, &surveys, &calls)?;
+    let depth_file = write(&context, &tiles, &surveys, &calls, &learned)?;
     Ok(CallSummary {
         panel_bases: regions.iter().map(|r| u64::from(r.1.len())).sum(),
         depth_sum: surveys
@@ -222,6 +231,10 @@ impl<'a> Context<'a> {
             options,
             tumor: open(&options.tumor)?,
             normal: options.normal.as_ref().map(open).transpose()?,
+            asked: match &options.force {
+                None => Vec::new(),
+                Some(path) => loci::read(path, reference)?,
+            },
         })
     }
 
@@ -299,6 +312,23 @@ fn windows(
             .flat_map(|(_, s)| &s.clipped)
             .filter(|c| active::is_torn(c, context.germline()))
             .collect();
+        let inside = |v: &Variant| {
+            regions
+                .iter()
+                .any(|r| r.0 == contig && v.contig == contig && r.1.contains(v.pos))
+        };
+        let forced: Vec<Suspect> = context
+            .asked
+            .iter()
+            .filter(|(_, v)| inside(v))
+            .map(|(_, v)| {
+                let wide = v.span().widened(MARGIN, context.length(contig));
+                active::forced(v, &Stretch::fetch(context.reference, contig, wide))
+            })
+            .collect();
+        // Once for each allele, asked for or seen.
+        let mut active = active;
+        active.extend(&forced);
         for window in active::windows(&active, &torn, context.length(contig)) {
             let first = window.home;
             // The last tile that starts at or before it; tiles are sorted.
@@ -384,7 +414,13 @@ fn call_windows(
 }
 
 /// Writes the VCF with its index, and the depth.
-fn write(context: &Context, tiles: &[Tile], surveys: &[Survey], calls: &[Call]) -> Result<PathBuf> {
+fn write(
+    context: &Context,
+    tiles: &[Tile],
+    surveys: &[Survey],
+    calls: &[Call],
+    learned: &Learned,
+) -> Result<PathBuf> {
     let options = context.options;
     let mut names = vec![context.tumor.sample.clone()];
     if let Some(normal) = &context.normal {
@@ -405,6 +441,13 @@ fn write(context: &Context, tiles: &[Tile], surveys: &[Survey], calls: &[Call]) 
     let header = record::header(context.reference, options, &names);
     let depth_file = vcf::sibling(&options.output, ".depth.bed.gz");
     vcf::write_bgzf(&depth_file, &depth_lines(context.reference, tiles, surveys))?;
+    if !context.asked.is_empty() {
+        let table = loci::table(context, tiles, surveys, calls, learned);
+        Output::write(
+            &vcf::sibling(&options.output, ".loci.tsv"),
+            table.as_bytes(),
+        )?;
+    }
     vcf::write_indexed(&options.output, &header, &contigs, &lines)?;
     Ok(depth_file)
 }

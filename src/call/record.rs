@@ -35,6 +35,8 @@ pub struct Call {
     pub filters: Vec<Filter>,
     /// INFO: key and value.
     pub info: Vec<(&'static str, String)>,
+    /// Written because it was asked for, whatever the reads show.
+    pub forced: bool,
     /// The tumor or germline sample, then the normal.
     pub samples: Vec<Sample>,
 }
@@ -70,6 +72,12 @@ const INFO: &[[&str; 4]] = &[
         "1",
         "Integer",
         "Median distance of the allele from the nearer end of the supporting reads",
+    ],
+    [
+        "FORCED",
+        "0",
+        "Flag",
+        "Asked for by --force; it is told of whether it is there or not",
     ],
 ];
 
@@ -173,7 +181,10 @@ impl Call {
                 .collect::<Vec<_>>()
                 .join(";")
         };
-        let info: Vec<String> = self.info.iter().map(|(k, x)| format!("{k}={x}")).collect();
+        let mut info: Vec<String> = self.info.iter().map(|(k, x)| format!("{k}={x}")).collect();
+        if self.forced {
+            info.push("FORCED".into());
+        }
         let with_likelihoods = self.samples.iter().any(|s| s.likelihoods.is_some());
         let mut line = format!(
             "{}\t{}\t.\t{}\t{alternates}\t{:.1}\t{filters}\t{}\tGT:AD:DP:AF:SB{}",

@@ -22,6 +22,9 @@ pub struct Args {
     /// Reads of the same person's normal tissue; implies --mode somatic
     #[arg(short, long, value_name = "NORMAL.bam")]
     normal: Option<PathBuf>,
+    /// Alleles to be told of whatever the reads show; what became of each is written to .loci.tsv
+    #[arg(long, value_name = "LOCI.vcf")]
+    force: Option<PathBuf>,
     /// What to look for
     #[arg(short, long, value_enum, default_value = "somatic")]
     mode: Mode,
@@ -60,6 +63,7 @@ pub fn run(args: &Args) -> Result<()> {
     let options = CallOptions {
         reference_name: args.index.display().to_string(),
         normal: args.normal.clone(),
+        force: args.force.clone(),
         min_mapq: args.min_mapq,
         min_base_quality: args.min_base_quality,
         max_fragments: args.max_fragments,

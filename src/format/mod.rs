@@ -13,6 +13,7 @@ pub mod fastq;
 pub mod folder;
 pub mod header;
 pub mod input;
+pub mod loci;
 pub mod output;
 pub mod reads;
 pub mod sam;

@@ -7,6 +7,7 @@ use crate::annotate::knowledge::Direction;
 use crate::annotate::{GeneModel, Knowledge, Relation, Rule, Transcript, Tumor};
 use crate::call::filter::{LEAST_DEPTH, LEAST_ODDS};
 use crate::call::genotype::fraction_odds;
+use crate::call::limit::detectable_fraction;
 use crate::domain::Span;
 use crate::genome::Reference;
 use serde::Serialize;
@@ -24,48 +25,8 @@ const MOST_FRAGMENTS: u32 = 10_000;
 /// are less likely a variant than errors (log10 odds -2.6), so that without molecular barcodes the
 /// promise ends at about 2 %.
 pub const ERROR_FLOOR: f64 = 0.02;
-/// Probability with which a variant at the stated fraction would have been called.
-pub const CONFIDENCE: f64 = 0.95;
 /// A claim weaker than this says nothing: a clonal heterozygous variant of a pure sample has it.
 pub const WORST_CLAIM: f64 = 0.5;
-
-/// Probability that at least `k` of `depth` fragments carry an allele of fraction `f`: the upper tail of
-/// the binomial distribution.
-pub fn chance_of_support(depth: u32, f: f64, k: u32) -> f64 {
-    if f >= 1.0 {
-        return f64::from(u8::from(depth >= k));
-    }
-    let odds = f / (1.0 - f);
-    let mut term = (f64::from(depth) * (1.0 - f).ln()).exp();
-    let mut below = 0.0;
-    for i in 0..k.min(depth + 1) {
-        below += term;
-        term *= odds * f64::from(depth - i) / f64::from(i + 1);
-    }
-    if depth < k {
-        0.0
-    } else {
-        (1.0 - below).max(0.0)
-    }
-}
-
-/// The smallest fraction of molecules that `k` of `depth` fragments would have shown with a
-/// probability of 95 %; `None` below `k` fragments.
-pub fn detectable_fraction(depth: u32, k: u32) -> Option<f64> {
-    if depth < k {
-        return None;
-    }
-    let (mut low, mut high) = (0.0, 1.0);
-    for _ in 0..60 {
-        let middle = f64::midpoint(low, high);
-        if chance_of_support(depth, middle, k) >= CONFIDENCE {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    Some(high)
-}
 
 /// Fragments that must carry an allele before the caller passes it: [`MIN_SUPPORT`], and as many as
 /// its odds need if all fragments have Q30. Grows with depth, since so does the number of errors.

@@ -1,0 +1,124 @@
+//! What became of each allele that was asked for: detected, not detected at or above a fraction, or
+//! not assessed and why. What was not seen is never called absent.
+
+use super::allele::{Stretch, normalize};
+use super::damage::View;
+use super::limit::{interval, limit};
+use super::record::Call;
+use super::{Context, Learned, MARGIN, Survey, Tile};
+use crate::Result;
+use crate::domain::Variant;
+use crate::domain::quality::error_of;
+use crate::format::loci::{self, Locus};
+use crate::genome::Reference;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Reads the alleles, and normalizes each.
+///
+/// # Errors
+/// As [`loci::read`].
+pub(super) fn read(path: &Path, reference: &Reference) -> Result<Vec<(Locus, Variant)>> {
+    let normal = |locus: Locus| {
+        let v = &locus.variant;
+        let length = reference.contig(v.contig).length;
+        let around = Stretch::fetch(reference, v.contig, v.span().widened(MARGIN, length));
+        let normal = normalize(v.clone(), &around);
+        (locus, normal)
+    };
+    Ok(loci::read(path, reference)?
+        .into_iter()
+        .map(normal)
+        .collect())
+}
+
+/// The columns of the table.
+const COLUMNS: &str = "#contig\tposition\tid\tref\talt\tstatus\tfraction\tfraction_low\tfraction_high\t\
+    support\tdepth\tlimit\treason\n";
+
+/// A line for each allele that was asked for, in the order of the file. `limit` is the smallest
+/// fraction that would have been called here with 95 % power.
+pub(super) fn table(
+    context: &Context,
+    tiles: &[Tile],
+    surveys: &[Survey],
+    calls: &[Call],
+    learned: &Learned,
+) -> String {
+    let mut text = COLUMNS.to_string();
+    for (locus, v) in &context.asked {
+        let given = &locus.variant;
+        let letters = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        let _ = write!(
+            text,
+            "{}\t{}\t{}\t{}\t{}\t",
+            context.reference.contig(given.contig).name,
+            given.pos.one_based(),
+            locus.name,
+            letters(&given.reference),
+            letters(&given.alternate),
+        );
+        let depth = tiles
+            .iter()
+            .zip(surveys)
+            .find(|(t, _)| t.contig == v.contig && t.span.contains(v.pos))
+            .map(|(t, s)| s.depth[(v.pos.0 - t.span.start) as usize]);
+        let limit = match depth {
+            None => Err("outside the panel".to_string()),
+            Some(depth) => limit(depth, error(context, learned, v)),
+        };
+        let spelt = |c: &Call| c.variant == *v && c.others.is_empty();
+        let call = calls.iter().find(|c| spelt(c));
+        let depth = depth.map_or(".".into(), |d| d.to_string());
+        let of_limit = limit.as_ref().map_or(".".into(), |l| format!("{l:.4}"));
+        let Some(call) = call else {
+            let reason = match limit {
+                Err(reason) => reason,
+                Ok(_) => {
+                    "another allele is called there, or too many are asked for at one place".into()
+                }
+            };
+            let _ = writeln!(
+                text,
+                "not_assessed\t.\t.\t.\t.\t{depth}\t{of_limit}\t{reason}"
+            );
+            continue;
+        };
+        let sample = &call.samples[0];
+        let (k, n) = (sample.support[1], sample.support.iter().sum());
+        let (low, high) = interval(k, n);
+        let filters: Vec<&str> = call.filters.iter().map(|f| f.id).collect();
+        let there = sample.genotype.1 > 0 && filters.is_empty();
+        let (status, reason) = match limit {
+            _ if there => ("detected", String::new()),
+            Err(reason) => ("not_assessed", reason),
+            Ok(_) if sample.genotype.1 > 0 => ("filtered", filters.join(";")),
+            Ok(_) => ("not_detected", String::new()),
+        };
+        let _ = writeln!(
+            text,
+            "{status}\t{:.4}\t{low:.4}\t{high:.4}\t{k}\t{depth}\t{of_limit}\t{}",
+            f64::from(k) / f64::from(u32::max(n, 1)),
+            if reason.is_empty() { "." } else { &reason },
+        );
+    }
+    text
+}
+
+/// The chance that one fragment shows the allele by error: what the sample's molecules say for a
+/// substitution, its repeats for a gap.
+fn error(context: &Context, learned: &Learned, v: &Variant) -> f64 {
+    let length = context.length(v.contig);
+    let wide = v.span().widened(MARGIN, length);
+    let around = Stretch::fetch(context.reference, v.contig, wide);
+    let repeat = super::repeats::changed_by(&super::repeats::find(&around), v);
+    let of_view = |flipped| {
+        let twice = false; // the doubtful half of the fragments decides
+        learned.damage.chance(v, &around, View { twice, flipped })
+    };
+    match (of_view(false), of_view(true)) {
+        (Some(a), Some(b)) => f64::midpoint(a, b),
+        _ => repeat.map_or(0.0, |r| learned.slippage.rate_of(r, r.units_added(v))),
+    }
+    .max(error_of(40))
+}
