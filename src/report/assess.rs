@@ -378,6 +378,7 @@ pub fn unseen(knowledge: &Knowledge, tumor: &Tumor) -> (Vec<Unseen>, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::limit::chance_of_support;
 
     #[test]
     fn depths_for_95_percent_are_those_of_the_binomial() {
