@@ -46,6 +46,9 @@ pub mod align;
 /// Records to a coordinate-sorted, indexed BAM with duplicates marked.
 pub mod sort;
 
+/// Copies of a molecule to one read pair of it, by their UMIs.
+pub mod consensus;
+
 /// Quality figures of a run: what became of the reads, how deep the panel was read.
 pub mod qc;
 

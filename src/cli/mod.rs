@@ -7,6 +7,7 @@ pub mod align;
 pub mod bench;
 pub mod call;
 pub mod common;
+pub mod consensus;
 pub mod demo;
 pub mod devices;
 pub mod index;
@@ -28,6 +29,7 @@ pub struct Cli {
 enum Command {
     Index(index::Args),
     Align(align::Args),
+    Consensus(consensus::Args),
     Call(call::Args),
     Report(report::Args),
     Run(run::Args),
@@ -43,6 +45,7 @@ impl Cli {
         match self.command {
             Command::Index(args) => index::run(&args),
             Command::Align(args) => align::run(&args),
+            Command::Consensus(args) => consensus::run(&args),
             Command::Call(args) => call::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Run(args) => run::run(&args),

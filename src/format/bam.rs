@@ -198,6 +198,35 @@ impl<'a> RawRecord<'a> {
         })
     }
 
+    /// CIGAR as BAM has it.
+    pub fn cigar_bytes(self) -> &'a [u8] {
+        let start = 36 + usize::from(self.0[12]);
+        &self.0[start..self.bases_start()]
+    }
+
+    /// Mapping quality; 255 says "not available".
+    pub fn mapq(self) -> u8 {
+        self.0[13]
+    }
+
+    /// The record without its optional fields; the length in front is still that of the whole.
+    pub fn without_tags(self) -> &'a [u8] {
+        &self.0[..self.tags_start()]
+    }
+
+    /// Where the first base that was sequenced would lie if clipped bases were aligned too.
+    pub fn unclipped_start(self) -> i64 {
+        let is_clip = |(_, code): &(u32, u32)| matches!(code, 4 | 5);
+        let clipped = |n: u32, run: (u32, u32)| n + run.0;
+        let pos = i64::from(self.pos());
+        if self.has(super::sam::flag::REVERSE) {
+            let clip = self.cigar().rev().take_while(is_clip).fold(0, clipped);
+            pos + i64::from(self.reference_len()) - 1 + i64::from(clip)
+        } else {
+            pos - i64::from(self.cigar().take_while(is_clip).fold(0, clipped))
+        }
+    }
+
     fn bases_start(self) -> usize {
         let runs = usize::from(u16::from_le_bytes(self.field(16)));
         36 + usize::from(self.0[12]) + 4 * runs

@@ -4,6 +4,7 @@
 pub mod alt;
 pub mod bam;
 pub mod bam_index;
+pub mod bam_reader;
 pub mod bed;
 pub mod bgzf;
 pub mod calls;

@@ -23,6 +23,8 @@ pub mod flag {
     pub const SECOND: u16 = 0x80;
     /// Another place for a read that has a primary record elsewhere.
     pub const SECONDARY: u16 = 0x100;
+    /// The sequencer or a filter rejected it.
+    pub const QC_FAIL: u16 = 0x200;
     /// A copy of another template.
     pub const DUPLICATE: u16 = 0x400;
     /// Another part of a read that has a primary record elsewhere.

@@ -2,13 +2,13 @@
 //! grouped by name; then the alignments are forgotten. Mates follow each other.
 
 use super::bam::RawRecord;
+use super::bam_reader::RecordReader;
 use super::fastq::{MAX_BATCH_BASES, MAX_NAME, MAX_READ, ReadTimes};
 use super::header::ReadGroup;
 use super::sam::{TagValue, flag};
-use super::stream::{Stop, Window};
 use super::tags;
 use super::umi::{self, Umi};
-use super::{bgzf, input};
+use super::input;
 use crate::batch::ReadBatch;
 use crate::domain::complement;
 use crate::error::thousands;
@@ -19,8 +19,6 @@ use std::time::Instant;
 
 /// Letters of 4-bit codes (SAM 1.6 §4.2.3); `=` has no meaning without a reference.
 const LETTERS: [u8; 16] = *b"=ACMGRSVTWYHKDBN";
-/// Longest header text that is taken.
-const MAX_HEADER: usize = 1 << 28;
 
 /// What to do when mates are not together.
 const REGROUP: &str =
@@ -56,10 +54,7 @@ struct Options {
 
 /// The records of one file.
 struct Records {
-    path: PathBuf,
-    window: Window,
-    /// Records behind the header so far.
-    done: u64,
+    reader: RecordReader,
     templates: u64,
     by_coordinate: bool,
 }
@@ -181,13 +176,13 @@ impl BamReader {
             if ended {
                 if records.templates == 0 {
                     return Err(Error::input(
-                        records.path.display().to_string(),
+                        records.reader.path().display().to_string(),
                         "",
                         "no read in this BAM",
                         "The file is empty: check the step that wrote it.",
                     ));
                 }
-                let (waited, inflating) = records.window.times();
+                let (waited, inflating) = records.reader.times();
                 self.times.waiting += waited;
                 self.times.parsing = self.times.parsing.saturating_sub(waited);
                 self.times.inflating += inflating;
@@ -209,117 +204,30 @@ impl BamReader {
 impl Records {
     /// Reads the header; gives the lines of its read groups.
     fn open(path: &Path) -> Result<(Records, Vec<String>)> {
-        let mut records = Records {
-            path: path.to_path_buf(),
-            window: Window::open(path)?,
-            done: 0,
-            templates: 0,
-            by_coordinate: false,
-        };
-        let number = |records: &mut Records| -> Result<usize> {
-            Ok(u32::from_le_bytes(records.header_bytes(4)?.try_into().expect("4 bytes")) as usize)
-        };
-        if records.header_bytes(4)? != b"BAM\x01" {
-            return Err(records.wrong("this is not BAM", "Give BAM files, or FASTQ files."));
-        }
-        let length = number(&mut records)?;
-        let text = String::from_utf8_lossy(&records.header_bytes(length)?).into_owned();
-        for _ in 0..number(&mut records)? {
-            let length = number(&mut records)?;
-            records.header_bytes(length + 4)?;
-        }
-        let lines = text.lines();
-        records.by_coordinate = (lines.clone().next())
+        let reader = RecordReader::open(path)?;
+        let lines = reader.text().lines();
+        let by_coordinate = (lines.clone().next())
             .is_some_and(|l| l.starts_with("@HD") && l.split('\t').any(|f| f == "SO:coordinate"));
-        if !bgzf::ends_whole(path).map_err(Error::io(path))? {
-            return Err(Error::input(
-                path.display().to_string(),
-                "",
-                "the end mark of a whole BAM is missing",
-                "It is cut short: copy or make it again; samtools quickcheck tells whether it is whole.",
-            ));
-        }
         let groups = lines.filter(|l| l.starts_with("@RG\t"));
-        Ok((records, groups.map(str::to_string).collect()))
+        let groups = groups.map(str::to_string).collect();
+        let records = Records {
+            reader,
+            templates: 0,
+            by_coordinate,
+        };
+        Ok((records, groups))
     }
 
-    /// The next `n` bytes, however many chunks they span.
-    fn header_bytes(&mut self, n: usize) -> Result<Vec<u8>> {
-        if n > MAX_HEADER {
-            return Err(self.wrong("its header is damaged", "Make the file again."));
-        }
-        let mut out = Vec::new();
-        while out.len() < n {
-            let bytes = self.window.bytes();
-            let some = bytes.len().min(n - out.len());
-            out.extend_from_slice(&bytes[..some]);
-            self.window.advance(some);
-            if out.len() < n && !self.more()? {
-                return Err(self.cut_short());
-            }
-        }
-        Ok(out)
-    }
-
-    /// Reads more; false at the end.
-    fn more(&mut self) -> Result<bool> {
-        if self.window.ended() {
-            return Ok(false);
-        }
-        self.window.read_more().map_err(|stop| match stop {
-            Stop::Refused(e) => e,
-            Stop::TooLong => self.wrong(
-                "a record longer than any short read's",
-                "theralign aligns short reads; use minimap2 for long ones.",
-            ),
-            Stop::Broken(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => self.cut_short(),
-            Stop::Broken(e)
-                if matches!(
-                    e.kind(),
-                    std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData
-                ) =>
-            {
-                self.wrong(
-                    format!("the compressed data are damaged ({e})"),
-                    "Check the file with samtools quickcheck, or make it again.",
-                )
-            }
-            Stop::Broken(e) => Error::io(&self.path)(e),
-        })?;
-        Ok(true)
-    }
-
-    /// Brings the next primary record to the window's start and gives its length; `None` at the end.
+    /// Brings the next primary record to the front and gives its length; `None` at the end.
     fn next_primary(&mut self) -> Result<Option<usize>> {
         loop {
-            let length = loop {
-                let bytes = self.window.bytes();
-                if let Some((length, rest)) = bytes.split_first_chunk::<4>() {
-                    let length = u32::from_le_bytes(*length) as usize;
-                    if rest.len() >= length {
-                        break 4 + length;
-                    }
-                }
-                let none_left = bytes.is_empty();
-                if !self.more()? {
-                    return if none_left {
-                        Ok(None)
-                    } else {
-                        Err(self.cut_short())
-                    };
-                }
-            };
-            let Some(record) = RawRecord::checked(&self.window.bytes()[..length]) else {
-                return Err(self.wrong(
-                    "its lengths contradict each other",
-                    "The file is damaged: make it again.",
-                ));
+            let Some(record) = self.reader.peek()? else {
+                return Ok(None);
             };
             if record.flag() & (flag::SECONDARY | flag::SUPPLEMENTARY) == 0 {
-                return Ok(Some(length));
+                return Ok(Some(record.bytes().len()));
             }
-            self.window.advance(length);
-            self.done += 1;
+            self.reader.advance();
         }
     }
 
@@ -332,7 +240,7 @@ impl Records {
         let Some(length) = self.next_primary()? else {
             return Ok(Pushed::End);
         };
-        let record = RawRecord::new(&self.window.bytes()[..length]);
+        let record = RawRecord::new(self.reader.record(length));
         let paired = record.has(flag::PAIRED);
         if !batch.is_empty() && batch.paired != paired {
             return Ok(Pushed::Other);
@@ -376,7 +284,7 @@ impl Records {
                 REGROUP,
             ));
         };
-        let record = RawRecord::new(&self.window.bytes()[..length]);
+        let record = RawRecord::new(self.reader.record(length));
         if record.name() != name || !record.has(flag::PAIRED) {
             let (other, name) = (record.name().escape_ascii(), name.escape_ascii());
             return Err(self.wrong(format!("{other} follows {name}, which has a mate"), REGROUP));
@@ -405,7 +313,7 @@ impl Records {
         groups: &[ReadGroup],
         umi: Option<&[u8]>,
     ) -> Result<()> {
-        let record = RawRecord::new(&self.window.bytes()[..length]);
+        let record = RawRecord::new(self.reader.record(length));
         let wrong = |what: String, remedy: &str| Err(self.wrong(what, remedy));
         if self.by_coordinate && !record.has(flag::UNMAPPED) {
             return wrong("the file is sorted by coordinate".into(), REGROUP);
@@ -487,22 +395,13 @@ impl Records {
             tags::push_text(*b"RX", umi, &mut batch.tags);
         }
         batch.tag_ends.push(batch.tags.len() as u32);
-        self.window.advance(length);
-        self.done += 1;
+        self.reader.advance();
         Ok(())
     }
 
-    /// An error in the record after those done.
+    /// An error in the record at hand.
     fn wrong(&self, what: impl Into<String>, remedy: impl Into<String>) -> Error {
-        let at = format!("record {}", thousands(self.done + 1));
-        Error::input(self.path.display().to_string(), at, what, remedy)
-    }
-
-    fn cut_short(&self) -> Error {
-        self.wrong(
-            "the file ends within this record or its header",
-            "It is cut short: copy or make it again.",
-        )
+        self.reader.wrong(what, remedy)
     }
 }
 

@@ -282,16 +282,8 @@ fn turned(molecule: u64) -> u64 {
 
 /// Contig, unclipped position of the read's first base, and strand, in this order of weight.
 fn end_of(record: &RawRecord) -> u64 {
-    let is_clip = |(_, code): &(u32, u32)| matches!(code, 4 | 5);
-    let clipped = |n: u32, run: (u32, u32)| n + run.0;
+    let unclipped = record.unclipped_start();
     let reverse = record.has(flag::REVERSE);
-    let pos = i64::from(record.pos());
-    let unclipped = if reverse {
-        let clip = record.cigar().rev().take_while(is_clip).fold(0, clipped);
-        pos + i64::from(record.reference_len()) - 1 + i64::from(clip)
-    } else {
-        pos - i64::from(record.cigar().take_while(is_clip).fold(0, clipped))
-    };
     (record.contig() as u64) << 34 | ((unclipped + BIAS) as u64) << 1 | u64::from(reverse)
 }
 

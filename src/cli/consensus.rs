@@ -1,0 +1,158 @@
+//! `theralign consensus`: copies of molecules to one read pair of each.
+
+use super::common::{Threads, parse_bytes};
+use crate::consensus::model::Rates;
+use crate::consensus::{self, Grouping, LeastCopies, Options};
+use crate::error::thousands;
+use crate::format::bgzf::DEFAULT_LEVEL;
+use crate::format::output::Output;
+use crate::{Error, Result};
+use std::path::PathBuf;
+
+/// Make a consensus read pair of each molecule, told by its UMI
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Aligned reads with UMIs in RX, sorted by coordinate, as `theralign align --umi name` writes them; or with fgbio's MI
+    #[arg(value_name = "IN.bam")]
+    input: PathBuf,
+    /// The BAM to write, sorted and indexed
+    #[arg(short, long, value_name = "OUT.bam")]
+    output: PathBuf,
+    /// Expect UMIs with a part for each read, which tell both strands of a molecule [default: where they have it]
+    #[arg(long, conflicts_with = "simplex")]
+    duplex: bool,
+    /// Do not join the strands of a molecule
+    #[arg(long)]
+    simplex: bool,
+    /// Copies that a consensus needs: of both strands, of the one with more, of the one with fewer; the last number stands
+    /// for those left out
+    #[arg(long, value_name = "N[,N[,N]]", default_value = "1,1,0")]
+    min_reads: String,
+    /// Do not look at input bases below this quality
+    #[arg(long, value_name = "PHRED", default_value_t = Rates::default().min_base_quality, value_parser = clap::value_parser!(u8).range(0..=93))]
+    min_base_quality: u8,
+    /// Rate of errors before UMIs were attached, which no number of copies removes
+    #[arg(long, value_name = "PHRED", default_value_t = Rates::default().pre_umi, value_parser = clap::value_parser!(u8).range(1..=93))]
+    error_rate_pre: u8,
+    /// Rate of errors between that and sequencing
+    #[arg(long, value_name = "PHRED", default_value_t = Rates::default().post_umi, value_parser = clap::value_parser!(u8).range(1..=93))]
+    error_rate_post: u8,
+    /// Take this from input qualities
+    #[arg(long, value_name = "PHRED", default_value_t = Rates::default().quality_shift, hide = true)]
+    quality_shift: u8,
+    /// Count input qualities as this at most
+    #[arg(long, value_name = "PHRED", default_value_t = Rates::default().max_base_quality, hide = true, value_parser = clap::value_parser!(u8).range(2..=93))]
+    max_base_quality: u8,
+    /// Substitutions by which a UMI may differ from a more frequent one and be an error of it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    max_edits: u32,
+    /// Write reads without their alignments, mates together, for `theralign align`
+    #[arg(long)]
+    unaligned: bool,
+    /// Leave out the tags with depth and errors of each base
+    #[arg(long)]
+    no_per_base: bool,
+    /// Write how many molecules have how many copies: all figures if it ends in .json, else as fgbio's GroupReadsByUmi
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Memory for sorting, about; the rest goes to temporary files
+    #[arg(long, default_value = "1G", value_parser = parse_bytes, value_name = "BYTES")]
+    memory: usize,
+    /// Folder for temporary files [default: the output's]
+    #[arg(long, value_name = "DIR")]
+    temporary: Option<PathBuf>,
+    /// Compression level of the BAM, 0 to 12
+    #[arg(long, default_value_t = DEFAULT_LEVEL, value_parser = clap::value_parser!(u8).range(0..=12), value_name = "N")]
+    level: u8,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Makes the consensus, and says what it is of.
+pub fn run(args: &Args) -> Result<()> {
+    let threads = args.threads.apply()?;
+    let options = Options {
+        grouping: match (args.duplex, args.simplex) {
+            (true, _) => Grouping::Duplex,
+            (_, true) => Grouping::Simplex,
+            _ => Grouping::Auto,
+        },
+        max_edits: args.max_edits,
+        least: parse_least(&args.min_reads)?,
+        rates: Rates {
+            pre_umi: args.error_rate_pre,
+            post_umi: args.error_rate_post,
+            min_base_quality: args.min_base_quality,
+            quality_shift: args.quality_shift,
+            max_base_quality: args.max_base_quality,
+        },
+        unaligned: args.unaligned,
+        per_base: !args.no_per_base,
+        threads,
+        memory: args.memory,
+        temporary: args.temporary.clone(),
+        level: args.level,
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+        ..Options::new(args.input.clone(), args.output.clone())
+    };
+    let tally = consensus::run(&options)?;
+    if let Some(file) = &args.metrics {
+        let json = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+        let text = if json {
+            serde_json::to_string_pretty(&tally).expect("plain data") + "\n"
+        } else {
+            tally.table()
+        };
+        Output::write(file, text.as_bytes())?;
+    }
+    let left_out = tally.without_umi + tally.unclear_umi + tally.spliced;
+    eprintln!(
+        "{} templates of {} molecules, both strands of {}; {} molecules with too few copies, {} templates left out",
+        thousands(tally.templates - left_out),
+        thousands(tally.molecules + tally.too_few),
+        thousands(tally.duplex),
+        thousands(tally.too_few),
+        thousands(left_out + tally.rejected + tally.unaligned),
+    );
+    Ok(())
+}
+
+fn parse_least(text: &str) -> Result<LeastCopies> {
+    let wrong = |what: &str| {
+        Error::usage(
+            format!("--min-reads {text:?}: {what}"),
+            "Give one to three numbers that do not rise, as 6,3,3.",
+        )
+    };
+    let numbers = text.split(',').map(|n| n.trim().parse::<usize>());
+    let numbers: Vec<usize> = numbers
+        .collect::<Result<_, _>>()
+        .map_err(|_| wrong("not numbers"))?;
+    let last = *numbers.last().ok_or_else(|| wrong("no number"))?;
+    let of = |i: usize| numbers.get(i).copied().unwrap_or(last);
+    let least = LeastCopies {
+        all: of(0).max(1),
+        more: of(1),
+        fewer: of(2),
+    };
+    if numbers.len() > 3 || least.more > least.all || least.fewer > least.more {
+        return Err(wrong("out of order"));
+    }
+    Ok(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_number_stands_for_those_left_out() {
+        let least = |text: &str| parse_least(text).map(|l| (l.all, l.more, l.fewer));
+        assert_eq!(least("3").unwrap(), (3, 3, 3));
+        assert_eq!(least("6,3").unwrap(), (6, 3, 3));
+        assert_eq!(least("3,2,0").unwrap(), (3, 2, 0));
+        for bad in ["", "a", "1,2", "3,1,2", "3,3,3,3"] {
+            assert!(least(bad).is_err(), "{bad}");
+        }
+    }
+}
