@@ -18,12 +18,8 @@ pub struct Args {
     /// The BAM to write, sorted and indexed
     #[arg(short, long, value_name = "OUT.bam")]
     output: PathBuf,
-    /// Expect UMIs with a part for each read, which tell both strands of a molecule [default: where they have it]
-    #[arg(long, conflicts_with = "simplex")]
-    duplex: bool,
-    /// Do not join the strands of a molecule
-    #[arg(long)]
-    simplex: bool,
+    #[command(flatten)]
+    strands: Strands,
     /// Copies that a consensus needs: of both strands, of the one with more, of the one with fewer; the last number stands
     /// for those left out
     #[arg(long, value_name = "N[,N[,N]]", default_value = "1,1,0")]
@@ -52,7 +48,7 @@ pub struct Args {
     /// Leave out the tags with depth and errors of each base
     #[arg(long)]
     no_per_base: bool,
-    /// Write how many molecules have how many copies: all figures if it ends in .json, else as fgbio's GroupReadsByUmi
+    /// Write how many molecules have how many copies: all figures if it ends in .json, else as fgbio's `GroupReadsByUmi`
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
     /// Memory for sorting, about; the rest goes to temporary files
@@ -68,11 +64,22 @@ pub struct Args {
     threads: Threads,
 }
 
+/// Whether strands are joined.
+#[derive(clap::Args, Debug)]
+struct Strands {
+    /// Join the strands of a molecule; UMIs must have a part for each read [default: where they have it]
+    #[arg(long, conflicts_with = "simplex")]
+    duplex: bool,
+    /// Do not join the strands of a molecule
+    #[arg(long)]
+    simplex: bool,
+}
+
 /// Makes the consensus, and says what it is of.
 pub fn run(args: &Args) -> Result<()> {
     let threads = args.threads.apply()?;
     let options = Options {
-        grouping: match (args.duplex, args.simplex) {
+        grouping: match (args.strands.duplex, args.strands.simplex) {
             (true, _) => Grouping::Duplex,
             (_, true) => Grouping::Simplex,
             _ => Grouping::Auto,
@@ -97,7 +104,9 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let tally = consensus::run(&options)?;
     if let Some(file) = &args.metrics {
-        let json = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+        let json = file
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("json"));
         let text = if json {
             serde_json::to_string_pretty(&tally).expect("plain data") + "\n"
         } else {

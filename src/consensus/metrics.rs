@@ -108,7 +108,13 @@ mod tests {
         let mut both = Tally::default();
         both.add_family([1, 0]);
         both.merge(&tally);
-        assert_eq!(both.family_sizes[&3], Sizes { molecules: 2, strands: 1 });
+        assert_eq!(
+            both.family_sizes[&3],
+            Sizes {
+                molecules: 2,
+                strands: 1
+            }
+        );
         assert_eq!(
             both.table(),
             "family_size\tcount\tfraction\tfraction_gt_or_eq_family_size\n\

@@ -22,6 +22,7 @@ use metrics::Tally;
 use model::{Model, Rates};
 pub use side::LeastCopies;
 use side::{Caller, Copied};
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 use templates::{Group, Templates};
@@ -154,7 +155,10 @@ fn settle(groups: &[Group], caller: &mut Caller, options: &Options) -> (Vec<u8>,
         for molecule in molecules::split(group, options.max_edits) {
             tally.add_family(molecule.strands());
             let mut sides = Vec::with_capacity(2);
-            for high in [false, true].into_iter().take(1 + usize::from(group.paired)) {
+            for high in [false, true]
+                .into_iter()
+                .take(1 + usize::from(group.paired))
+            {
                 copies.clear();
                 copies.extend(molecule.templates.iter().map(|t| Copied {
                     record: if high { t.high() } else { t.low() },
@@ -226,11 +230,17 @@ fn header(input: &str, options: &Options) -> String {
         n += 1;
         id = format!("theralign-consensus.{n}");
     }
-    let before = programs.last().map_or(String::new(), |p| format!("\tPP:{p}"));
+    let before = programs
+        .last()
+        .map_or(String::new(), |p| format!("\tPP:{p}"));
     let version = env!("CARGO_PKG_VERSION");
     let command = options.command.replace(char::is_control, " ");
-    out.push_str(&format!(
-        "@PG\tID:{id}\tPN:theralign\tVN:{version}{before}\tCL:{command}\n"
-    ));
+    let _ = writeln!(
+        out,
+        "@PG\tID:{id}\tPN:theralign\tVN:{version}{before}\tCL:{command}"
+    );
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,8 +49,8 @@ impl Default for Rates {
     }
 }
 
-/// Observations of A, C, G and T at one base of the molecule; the last slot takes what is none of them.
-pub type Column = [u64; 5];
+/// Observations of A, C, G and T at one base of the molecule: summed weight above their count.
+pub type Column = [u64; 4];
 
 /// The consensus at one base of the molecule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +137,8 @@ impl Model {
     /// Adds the observation of a base (0 to 3, 4 for N) of this quality.
     #[inline]
     pub fn observe(&self, column: &mut Column, base: u8, quality: u8) {
-        column[usize::from(base)] += self.weights[usize::from(quality)];
+        let known = u64::from(base < 4).wrapping_neg(); // all bits, or none
+        column[usize::from(base & 3)] += self.weights[usize::from(quality)] & known;
     }
 
     /// The quality of the best base of four weights in bits of [`SCALE`], by definition.
@@ -153,30 +154,31 @@ impl Model {
 
     /// The consensus of what was observed. N if nothing was, or if two bases are equally likely.
     pub fn call(&self, column: &Column) -> Call {
-        let observed = &column[..4];
-        let depth = observed.iter().map(|s| count(*s)).sum();
-        let best = (1..4).fold(0, |best, b| if observed[b] >> COUNT_BITS > observed[best] >> COUNT_BITS { b } else { best });
-        let weights: [u64; 4] = std::array::from_fn(|b| observed[b] >> COUNT_BITS);
-        let rivals = (0..4).filter(|b| *b != best);
-        let next = rivals.map(|b| weights[b]).max().expect("three");
-        if weights[best] == next {
+        let weight = |b: usize| column[b] >> COUNT_BITS;
+        let best = (1..4).fold(0, |best, b| if weight(b) > weight(best) { b } else { best });
+        let all: u64 = column.iter().sum();
+        let depth = count(all);
+        let quality = if all == column[best] && weight(best) > 0 {
+            let reached = match self.steps.last() {
+                Some(last) if weight(best) >= *last => self.steps.len(),
+                _ => self.steps.partition_point(|s| *s <= weight(best)),
+            };
+            NO_CALL + reached as u8
+        } else if (0..4).any(|b| b != best && weight(b) == weight(best)) {
             return Call {
                 base: 4,
                 quality: NO_CALL,
                 depth,
                 errors: depth,
             };
-        }
-        let quality = if next == 0 {
-            NO_CALL + self.steps.partition_point(|s| *s <= weights[best]) as u8
         } else {
-            self.quality(&weights)
+            self.quality(&std::array::from_fn(weight))
         };
         Call {
             base: best as u8,
             quality,
             depth,
-            errors: depth - count(observed[best]),
+            errors: depth - count(column[best]),
         }
     }
 }
@@ -196,5 +198,140 @@ pub fn of_strands(a: Call, b: Call) -> (u8, u8, u8) {
         (4, NO_CALL, base)
     } else {
         (base, quality, base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A column of observations written as `A30 C20`.
+    fn column(model: &Model, observed: &str) -> Column {
+        let mut column = Column::default();
+        for o in observed.split(' ') {
+            let base = b"ACGTN".iter().position(|b| *b == o.as_bytes()[0]);
+            model.observe(&mut column, base.unwrap() as u8, o[1..].parse().unwrap());
+        }
+        column
+    }
+
+    fn called(rates: Rates, observed: &str) -> (char, u8) {
+        let model = Model::new(rates);
+        let call = model.call(&column(&model, observed));
+        (b"ACGTN"[usize::from(call.base)] as char, call.quality)
+    }
+
+    /// Values computed in natural logarithms from fgbio's formulas (`ConsensusCaller`, `LogProbability`), apart from this code.
+    #[test]
+    fn qualities_are_those_of_fgbios_formulas() {
+        for (observed, expected) in [
+            ("A30", ('A', 29)),
+            ("A37", ('A', 34)),
+            ("A10", ('A', 9)),
+            ("A20 A20", ('A', 41)),
+            ("A37 A37", ('A', 44)),
+            ("A10 A10", ('A', 23)),
+            ("A30 A30 A30", ('A', 45)),
+            ("A30 A30 A30 C30", ('A', 44)),
+            ("A30 A30 C20", ('A', 41)),
+            ("A30 C20", ('A', 10)),
+            ("A30 C30", ('N', 2)),
+            ("A20 C15 G15", ('A', 4)),
+            ("A25 A11 C30", ('A', 11)),
+            ("A37 C37 G37 A37", ('A', 36)),
+        ] {
+            assert_eq!(called(Rates::default(), observed), expected, "{observed}");
+        }
+        let without_errors = Rates {
+            pre_umi: 93,
+            post_umi: 93,
+            ..Rates::default()
+        };
+        for (observed, expected) in [
+            ("T37", ('T', 37)),
+            ("G20 G20", ('G', 44)),
+            ("G37 G37", ('G', 78)),
+            ("G30 G30 G30", ('G', 92)),
+            ("A30 A30 A30 C30", ('A', 69)),
+            ("A37 A37 A37 A37 A37 C37 C37", ('A', 92)),
+        ] {
+            assert_eq!(called(without_errors, observed), expected, "{observed}");
+        }
+    }
+
+    #[test]
+    fn no_number_of_copies_goes_beyond_the_errors_before_the_umi() {
+        let rates = Rates {
+            pre_umi: 30,
+            ..Rates::default()
+        };
+        assert_eq!(called(rates, "A30 A30 A30"), ('A', 30));
+        assert_eq!(called(rates, &["A37"; 500].join(" ")), ('A', 30));
+    }
+
+    #[test]
+    fn doubtful_bases_and_n_are_not_looked_at() {
+        let model = Model::new(Rates::default());
+        let call = model.call(&column(&model, "A30 C9 N37 A255"));
+        assert_eq!((call.base, call.depth, call.errors), (0, 1, 0));
+        let none = model.call(&column(&model, "C9 N37"));
+        assert_eq!((none.base, none.quality, none.depth), (4, NO_CALL, 0));
+    }
+
+    #[test]
+    fn errors_are_copies_that_have_another_base() {
+        let model = Model::new(Rates::default());
+        let call = model.call(&column(&model, "A30 A30 C20 G12"));
+        assert_eq!((call.depth, call.errors), (4, 2));
+        let tie = model.call(&column(&model, "A30 C30"));
+        assert_eq!((tie.depth, tie.errors), (2, 2));
+    }
+
+    #[test]
+    fn input_qualities_are_shifted_then_capped() {
+        let rates = |quality_shift, max_base_quality| Rates {
+            quality_shift,
+            max_base_quality,
+            ..Rates::default()
+        };
+        let plain = |observed| called(Rates::default(), observed);
+        assert_eq!(called(rates(5, 93), "A35"), plain("A30"));
+        assert_eq!(called(rates(0, 20), "A37"), plain("A20"));
+        assert_eq!(called(rates(5, 20), "A37 A18"), plain("A20 A13"));
+        // Which bases are looked at is asked of the quality as it came.
+        assert_eq!(called(rates(5, 93), "A12").0, 'A');
+    }
+
+    #[test]
+    fn the_table_for_columns_of_one_base_says_what_the_definition_says() {
+        let model = Model::new(Rates::default());
+        for weight in (0..40 << 16)
+            .step_by(997)
+            .chain([60 << 16, 200 << 16])
+            .skip(1)
+        {
+            let column = [0, weight << COUNT_BITS | 1, 0, 0];
+            let plain = model.quality(&[0, weight, 0, 0]);
+            assert_eq!(model.call(&column).quality, plain, "{weight}");
+        }
+    }
+
+    #[test]
+    fn strands_that_agree_add_up_and_those_that_do_not_take_away() {
+        let call = |base, quality| Call {
+            base,
+            quality,
+            depth: 1,
+            errors: 0,
+        };
+        let both = |a, b| of_strands(a, b);
+        assert_eq!(both(call(2, 34), call(2, 29)), (2, 63, 2));
+        assert_eq!(both(call(2, 50), call(2, 50)), (2, 90, 2));
+        assert_eq!(both(call(2, 44), call(1, 34)), (2, 10, 2));
+        assert_eq!(both(call(2, 34), call(1, 44)), (1, 10, 1));
+        assert_eq!(both(call(2, 34), call(1, 34)), (4, NO_CALL, 2));
+        assert_eq!(both(call(2, 36), call(1, 34)), (4, NO_CALL, 2));
+        assert_eq!(both(call(2, 37), call(1, 34)), (2, 3, 2));
+        assert_eq!(both(call(4, NO_CALL), call(1, 34)), (4, NO_CALL, 1));
     }
 }

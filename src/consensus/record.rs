@@ -3,9 +3,11 @@
 use super::model::{Call, NO_CALL};
 use super::molecules::Molecule;
 use super::side::Side;
-use crate::domain::{ContigId, Pos, complement};
+use crate::domain::{ContigId, Pos};
 use crate::format::bam::write_bam;
 use crate::format::sam::{Record, Tag, TagValue, flag};
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// How a molecule's records are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +28,14 @@ pub fn write(molecule: &Molecule, sides: &[Side], style: Style, out: &mut Vec<u8
         (_, true) => &[1, 0],
     };
     let proper = molecule.templates.iter();
-    let proper = proper.filter(|t| t.low().has(flag::PROPER)).count() * 2 > molecule.templates.len();
+    let proper =
+        proper.filter(|t| t.low().has(flag::PROPER)).count() * 2 > molecule.templates.len();
     for (m, &s) in order.iter().enumerate() {
         let side = &sides[s];
-        let mate = order.get(1 - m).filter(|_| sides.len() == 2).map(|&s| &sides[s]);
+        let mate = order
+            .get(1 - m)
+            .filter(|_| sides.len() == 2)
+            .map(|&s| &sides[s]);
         let mut flags = 0;
         if let Some(mate) = mate {
             flags |= flag::PAIRED | [flag::FIRST, flag::SECOND][m];
@@ -58,9 +64,20 @@ pub fn write(molecule: &Molecule, sides: &[Side], style: Style, out: &mut Vec<u8
             tags.int(*b"MQ", i64::from(mate.mapq));
         }
         let turned = style.unaligned && side.reverse;
-        describe(side, molecule, turned, style.per_base, &mut tags);
-        let letters = letters(&side.calls, turned);
-        let quals: Vec<u8> = in_order(&side.calls, turned).map(|c| c.quality).collect();
+        let calls = oriented(&side.calls, turned);
+        let strands = side
+            .strands
+            .as_ref()
+            .map(|s| s.each_ref().map(|c| oriented(c, turned)));
+        describe(
+            &calls,
+            strands.as_ref(),
+            molecule,
+            style.per_base,
+            &mut tags,
+        );
+        let letters = letters(&calls);
+        let quals: Vec<u8> = calls.iter().map(|c| c.quality).collect();
         let place = |side: &Side| side.place.filter(|_| !style.unaligned);
         let own = place(side).or_else(|| mate.and_then(place));
         let mates = mate.and_then(|m| place(m).or(place(side)));
@@ -77,7 +94,9 @@ pub fn write(molecule: &Molecule, sides: &[Side], style: Style, out: &mut Vec<u8
                 cigar: if aligned { &side.cigar.0 } else { &[] },
                 mate_contig: mates.map(contig),
                 mate_pos: mates.map(pos),
-                template_len: mate.filter(|_| !style.unaligned).map_or(0, |mate| template_len(side, mate)),
+                template_len: mate
+                    .filter(|_| !style.unaligned)
+                    .map_or(0, |mate| template_len(side, mate)),
                 bases: &letters,
                 quals: &quals,
                 tags: &tags.listed(),
@@ -106,25 +125,29 @@ fn template_len(own: &Side, mate: &Side) -> i32 {
     }
 }
 
-fn in_order(calls: &[Call], turned: bool) -> Box<dyn Iterator<Item = &Call> + '_> {
-    if turned {
-        Box::new(calls.iter().rev())
-    } else {
-        Box::new(calls.iter())
+/// As they are, or as the other strand has them.
+fn oriented(calls: &[Call], turned: bool) -> Cow<'_, [Call]> {
+    if !turned {
+        return Cow::Borrowed(calls);
     }
+    let complement = |c: &Call| Call {
+        base: if c.base < 4 { 3 - c.base } else { c.base },
+        ..*c
+    };
+    Cow::Owned(calls.iter().rev().map(complement).collect())
 }
 
-fn letters(calls: &[Call], turned: bool) -> Vec<u8> {
-    in_order(calls, turned)
+fn letters(calls: &[Call]) -> Vec<u8> {
+    calls
+        .iter()
         .map(|c| b"ACGTN"[usize::from(c.base)])
-        .map(|b| if turned { complement(b) } else { b })
         .collect()
 }
 
 /// Optional fields in the making: their bytes lie one behind the other.
 #[derive(Default)]
 struct Tags {
-    fields: Vec<([u8; 2], u8, std::ops::Range<usize>)>,
+    fields: Vec<([u8; 2], u8, Range<usize>)>,
     bytes: Vec<u8>,
 }
 
@@ -152,15 +175,21 @@ impl Tags {
         let start = self.bytes.len();
         self.bytes.push(b's');
         self.bytes.extend((values.len() as u32).to_le_bytes());
-        for value in values {
-            let value = i16::try_from(value).unwrap_or(i16::MAX);
-            self.bytes.extend(value.to_le_bytes());
+        let at = self.bytes.len();
+        self.bytes.resize(at + 2 * values.len(), 0);
+        for (bytes, value) in self.bytes[at..]
+            .as_chunks_mut::<2>()
+            .0
+            .iter_mut()
+            .zip(values)
+        {
+            *bytes = i16::try_from(value).unwrap_or(i16::MAX).to_le_bytes();
         }
         self.fields.push((name, b'B', start..self.bytes.len()));
     }
 
     fn listed(&self) -> Vec<Tag<'_>> {
-        let tag = |(name, kind, at): &([u8; 2], u8, std::ops::Range<usize>)| Tag {
+        let tag = |(name, kind, at): &([u8; 2], u8, Range<usize>)| Tag {
             name: *name,
             value: TagValue::Bam(*kind, &self.bytes[at.clone()]),
         };
@@ -171,49 +200,62 @@ impl Tags {
 /// Depth and errors (fgbio: `ConsensusTags`): c of the whole consensus, a and b of its strands; a is the one whose mate 1 is the lower
 /// end. D is the highest depth, M the lowest, E the share of errors; d and e are depth and errors base by base, c the strand's
 /// consensus.
-fn describe(side: &Side, molecule: &Molecule, turned: bool, per_base: bool, tags: &mut Tags) {
-    summary(b'c', &side.calls, tags);
+fn describe(
+    calls: &[Call],
+    strands: Option<&[Cow<[Call]>; 2]>,
+    molecule: &Molecule,
+    per_base: bool,
+    tags: &mut Tags,
+) {
+    summary(b'c', calls, tags);
     if per_base {
-        each_base(b'c', &side.calls, turned, tags);
+        each_base(b'c', calls, tags);
     }
-    if let Some(strands) = &side.strands {
+    if let Some(strands) = strands {
         for (letter, calls) in [b'a', b'b'].into_iter().zip(strands) {
             summary(letter, calls, tags);
             if per_base {
-                each_base(letter, calls, turned, tags);
-                tags.text([letter, b'c'], &letters(calls, turned));
+                each_base(letter, calls, tags);
+                tags.text([letter, b'c'], &letters(calls));
             }
         }
     } else if molecule.is_stranded() {
-        let (has, lacks) = if molecule.flipped() { (b'b', b'a') } else { (b'a', b'b') };
-        summary(has, &side.calls, tags);
+        let (has, lacks) = if molecule.flipped() {
+            (b'b', b'a')
+        } else {
+            (b'a', b'b')
+        };
+        summary(has, calls, tags);
         summary(lacks, &[], tags);
     }
 }
 
 fn summary(letter: u8, calls: &[Call], tags: &mut Tags) {
-    let depths = || calls.iter().map(|c| c.depth);
-    let sum: u64 = depths().map(u64::from).sum();
-    let errors: u64 = calls.iter().map(|c| u64::from(c.errors)).sum();
-    tags.int([letter, b'D'], i64::from(depths().max().unwrap_or(0)));
-    tags.int([letter, b'M'], i64::from(depths().min().unwrap_or(0)));
+    let (mut least, mut most, mut sum, mut errors) = (u32::MAX, 0, 0, 0);
+    for call in calls {
+        least = least.min(call.depth);
+        most = most.max(call.depth);
+        sum += u64::from(call.depth);
+        errors += u64::from(call.errors);
+    }
+    tags.int([letter, b'D'], i64::from(most));
+    tags.int([letter, b'M'], i64::from(least.min(most)));
     tags.float([letter, b'E'], errors as f32 / sum.max(1) as f32);
 }
 
-fn each_base(letter: u8, calls: &[Call], turned: bool, tags: &mut Tags) {
-    let mut depths: Vec<u32> = calls.iter().map(|c| c.depth).collect();
-    let mut errors: Vec<u32> = calls.iter().map(|c| c.errors).collect();
-    if turned {
-        depths.reverse();
-        errors.reverse();
-    }
-    tags.shorts([letter, b'd'], depths.into_iter());
-    tags.shorts([letter, b'e'], errors.into_iter());
+fn each_base(letter: u8, calls: &[Call], tags: &mut Tags) {
+    tags.shorts([letter, b'd'], calls.iter().map(|c| c.depth));
+    tags.shorts([letter, b'e'], calls.iter().map(|c| c.errors));
 }
 
 /// Bases of a consensus read that are not known.
 pub fn unknown(side: &Side) -> u64 {
     let is_unknown = |c: &&Call| c.base == 4;
-    debug_assert!(side.calls.iter().filter(is_unknown).all(|c| c.quality == NO_CALL));
+    debug_assert!(
+        side.calls
+            .iter()
+            .filter(is_unknown)
+            .all(|c| c.quality == NO_CALL)
+    );
     side.calls.iter().filter(is_unknown).count() as u64
 }

@@ -80,7 +80,12 @@ impl<'m> Caller<'m> {
     pub fn call(&mut self, copies: &[Copied], span: Option<u32>, stranded: bool) -> Option<Side> {
         let copies = &copies[..copies.len().min(MOST_COPIES)];
         let (chosen, kept) = self.choose(copies, span);
-        let of = |strand| chosen.iter().filter(|&&c| copies[c].strand == strand).count();
+        let of = |strand| {
+            chosen
+                .iter()
+                .filter(|&&c| copies[c].strand == strand)
+                .count()
+        };
         let counts = [of(0), of(1)];
         let [fewer, more] = [counts[0].min(counts[1]), counts[0].max(counts[1])];
         let least = self.least;
@@ -100,7 +105,12 @@ impl<'m> Caller<'m> {
             (true, false) => length_of(None, 1),
             (true, true) => length_of(Some(0), 1).min(length_of(Some(1), 1)),
         };
-        let long_enough = || chosen.iter().copied().filter(|&c| kept[c] as usize >= length);
+        let long_enough = || {
+            chosen
+                .iter()
+                .copied()
+                .filter(|&c| kept[c] as usize >= length)
+        };
         let (typical, mapq) = typical(copies, long_enough());
         let record = copies[typical].record;
         let reverse = record.has(flag::REVERSE);
@@ -121,9 +131,11 @@ impl<'m> Caller<'m> {
             side.place = Some((record.contig(), pos));
             side.cigar = cigar;
         }
-        for columns in &mut self.columns {
+        for (strand, columns) in self.columns.iter_mut().enumerate() {
             columns.clear();
-            columns.resize(length, Column::default());
+            if strand == 0 || duplex {
+                columns.resize(length, Column::default());
+            }
         }
         for &c in &chosen {
             let strand = if duplex { copies[c].strand } else { 0 };
@@ -158,10 +170,18 @@ impl<'m> Caller<'m> {
     fn choose(&mut self, copies: &[Copied], span: Option<u32>) -> (Vec<usize>, Vec<u32>) {
         let mut kept = std::mem::take(&mut self.kept);
         kept.clear();
-        let ungapped = |c: &Copied| c.record.cigar().all(|(_, code)| matches!(code, 0 | 4 | 7 | 8));
+        let ungapped = |c: &Copied| {
+            c.record
+                .cigar()
+                .all(|(_, code)| matches!(code, 0 | 4 | 7 | 8))
+        };
         if copies.iter().all(ungapped) {
             let most = span.unwrap_or(u32::MAX);
-            kept.extend(copies.iter().map(|c| (c.record.quals().len() as u32).min(most)));
+            kept.extend(
+                copies
+                    .iter()
+                    .map(|c| (c.record.quals().len() as u32).min(most)),
+            );
             return ((0..copies.len()).collect(), kept);
         }
         let patterns: Vec<Vec<Run>> = copies.iter().map(|c| pattern(c.record, span)).collect();
@@ -186,7 +206,11 @@ impl<'m> Caller<'m> {
             }
         }
         let rank = |set: &Vec<usize>| {
-            let gaps: u32 = patterns[set[0]].iter().filter(|r| r.1 != ALIGNED).map(|r| r.0).sum();
+            let gaps: u32 = patterns[set[0]]
+                .iter()
+                .filter(|r| r.1 != ALIGNED)
+                .map(|r| r.0)
+                .sum();
             let first = *set.iter().min().expect("a set has members");
             (Reverse(set.len()), gaps, first)
         };
@@ -260,7 +284,10 @@ fn typical(copies: &[Copied], candidates: impl Iterator<Item = usize> + Clone) -
     let mut kinds: Vec<(usize, Vec<u8>)> = Vec::new();
     for c in candidates {
         let mapq = copies[c].record.mapq();
-        match kinds.iter_mut().find(|(k, _)| alignment(*k) == alignment(c)) {
+        match kinds
+            .iter_mut()
+            .find(|(k, _)| alignment(*k) == alignment(c))
+        {
             Some((_, mapqs)) => mapqs.push(mapq),
             None => kinds.push((c, vec![mapq])),
         }
@@ -337,9 +364,29 @@ fn add(model: &Model, record: RawRecord, n: usize, columns: &mut [Column]) {
     } else {
         (0, &mut columns[..n])
     };
-    for (i, (column, quality)) in (from..).zip(columns.iter_mut().zip(&quals[from..])) {
-        let code = bases[i / 2] >> (4 * (1 - (i & 1))) & 15;
-        model.observe(column, RANKS[usize::from(code)], *quality);
+    let quals = &quals[from..from + columns.len()];
+    let code = |i: usize| bases[i / 2] >> (4 * (1 - (i & 1))) & 15;
+    let one = |column: &mut Column, code: u8, quality: u8| {
+        model.observe(column, RANKS[usize::from(code)], quality);
+    };
+    // Two bases a byte: the odd ones first and last, the others by twos.
+    let odd = (from & 1).min(columns.len());
+    let (first, columns) = columns.split_at_mut(odd);
+    let (first_quals, quals) = quals.split_at(odd);
+    for (column, quality) in first.iter_mut().zip(first_quals) {
+        one(column, code(from), *quality);
+    }
+    let start = from + odd;
+    let count = columns.len();
+    let (column_pairs, last) = columns.as_chunks_mut::<2>();
+    let (quality_pairs, last_quals) = quals.as_chunks::<2>();
+    let bytes = &bases[start / 2..];
+    for (([a, b], [p, q]), byte) in column_pairs.iter_mut().zip(quality_pairs).zip(bytes) {
+        one(a, byte >> 4, *p);
+        one(b, byte & 15, *q);
+    }
+    for (column, quality) in last.iter_mut().zip(last_quals) {
+        one(column, code(start + count - 1), *quality);
     }
 }
 
@@ -350,7 +397,8 @@ fn both(a: Call, b: Call, one: &Column, two: &Column) -> Call {
     let agreeing = if against == 4 {
         0
     } else {
-        super::model::count(one[usize::from(against)]) + super::model::count(two[usize::from(against)])
+        super::model::count(one[usize::from(against)])
+            + super::model::count(two[usize::from(against)])
     };
     Call {
         base,

@@ -4,12 +4,12 @@
 use super::metrics::Tally;
 use super::umi;
 use super::{Grouping, Options};
+use crate::error::thousands;
 use crate::format::bam::RawRecord;
 use crate::format::bam_reader::RecordReader;
 use crate::format::header::ReadGroup;
 use crate::format::sam::{TagValue, flag};
 use crate::format::tags;
-use crate::error::thousands;
 use crate::sort::library::Libraries;
 use crate::{Error, Result};
 use std::cmp::Reverse;

@@ -46,7 +46,11 @@ pub fn roots(umis: &[(&[u8], u32)], edits: u32) -> Vec<usize> {
                 Some(ranks) => neighbours(text, |other| {
                     found.extend(ranks.get(other).copied().filter(close));
                 }),
-                None => found.extend((0..umis.len()).filter(close).filter(|&u| within(text, umis[u].0, edits))),
+                None => found.extend(
+                    (0..umis.len())
+                        .filter(close)
+                        .filter(|&u| within(text, umis[u].0, edits)),
+                ),
             }
             for &u in &found {
                 taken[u] = true;
@@ -118,7 +122,9 @@ mod tests {
     fn looking_up_neighbours_finds_what_comparing_all_finds() {
         let text = |i: u64| {
             let mix = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-            (0..5).map(|k| b"ACGT"[(mix >> (2 * k) & 3) as usize]).collect::<Vec<u8>>()
+            (0..5)
+                .map(|k| b"ACGT"[(mix >> (2 * k) & 3) as usize])
+                .collect::<Vec<u8>>()
         };
         let mut all: Vec<Vec<u8>> = (0..400).map(text).collect();
         all.sort();
@@ -144,7 +150,11 @@ mod tests {
                 loop {
                     let before = roots.clone();
                     for child in 0..umis.len() {
-                        let joins = |p: usize| before[p] == root && umis[child].1 <= umis[p].1 / 2 + 1 && within(umis[p].0, umis[child].0, 1);
+                        let joins = |p: usize| {
+                            before[p] == root
+                                && umis[child].1 <= umis[p].1 / 2 + 1
+                                && within(umis[p].0, umis[child].0, 1)
+                        };
                         if roots[child] == usize::MAX && (0..umis.len()).any(joins) {
                             roots[child] = root;
                         }

@@ -1,3 +1,4 @@
+use crate::format::bgzf;
 use super::*;
 use crate::domain::{CigarOp, ContigId, Pos};
 use crate::format::bam::write_bam;
