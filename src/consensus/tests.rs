@@ -532,7 +532,7 @@ fn a_mate_without_a_place_stands_beside_its_mate() {
     assert_eq!((got[0].flag, got[1].flag), (73, 133));
     assert_eq!(
         (got[1].pos, got[1].cigar.as_str(), got[1].tag("cD")),
-        (20, "", Some("2"))
+        (20, "*", Some("2"))
     );
     assert_eq!(
         (got[1].tag("MC"), got[0].tag("MC"), got[0].template_len),
@@ -610,8 +610,7 @@ fn unaligned_reads_are_as_they_were_sequenced_and_mates_follow_each_other() {
     let flags: Vec<u16> = got.iter().map(|g| g.flag).collect();
     assert_eq!(flags, [77, 141, 77, 141]);
     // Mate 1 of x and y is the reverse read.
-    let mut turned = GENOME[50..60].to_vec();
-    crate::domain::reverse_complement(&mut turned);
+    let turned = crate::domain::bases::reverse_complement(&GENOME[50..60]);
     assert_eq!((got[0].pos, got[0].bases.as_bytes()), (-1, &turned[..]));
     assert_eq!(got[0].tag("cd"), Some("s,2,2,2,2,2,2,2,2,2,1"));
     assert_eq!(
@@ -701,8 +700,8 @@ fn many() -> Vec<Given> {
     };
     let mut reads = Vec::new();
     for i in 0..4000 {
-        let start = random(30) as u32;
-        let end = start + 20 + random(30) as u32;
+        let start = random(4) as u32;
+        let end = start + 20 + random(4) as u32;
         let one_low = random(2) == 0;
         let umi = [
             "AAAA-CCCC",
@@ -712,7 +711,7 @@ fn many() -> Vec<Given> {
             "TTTT-TTTT",
         ][random(5) as usize];
         let mut both = pair(&format!("t{i}"), start, end, umi, one_low);
-        let far = random(50) as u32 * 1000;
+        let far = random(40) as u32 * 1000;
         for read in &mut both {
             read.bases[random(10) as usize] = b"ACGT"[random(4) as usize];
             read.quals[random(10) as usize] = random(40) as u8;
