@@ -197,9 +197,10 @@ impl Found<'_> {
         if untempered < EMIT && !forced {
             return None;
         }
-        let odds = match variant.is_indel() {
-            true => untempered,
-            false => fraction_odds(&self.tempered(&raw, &variant)),
+        let odds = if variant.is_indel() {
+            untempered
+        } else {
+            fraction_odds(&self.tempered(&raw, &variant))
         };
         let tumor = filter::traits(&variant, &loci[0], &self.weighed[0], self.loads[0]);
         if tumor.support[1] == 0 && !forced {

@@ -63,11 +63,8 @@ pub fn support_that_passes(depth: u32, error: f64) -> Option<u32> {
     }
     while high - low > 1 {
         let middle = u32::midpoint(low, high);
-        if passes(middle) {
-            high = middle
-        } else {
-            low = middle
-        }
+        let bound = if passes(middle) { &mut high } else { &mut low };
+        *bound = middle;
     }
     Some(high)
 }

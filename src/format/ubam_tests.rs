@@ -1,7 +1,7 @@
-use crate::format::bgzf;
 use super::*;
 use crate::domain::{CigarOp, ContigId, Pos};
 use crate::format::bam::write_bam;
+use crate::format::bgzf;
 use crate::format::sam::{Record, Tag};
 use proptest::prelude::*;
 use tempfile::TempDir;
