@@ -5,6 +5,7 @@ use crate::genome::Reference;
 use crate::simulate::{self, Options};
 use crate::{Error, Result, error::thousands};
 use flate2::{Compression, write::GzEncoder};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Pairs of a molecule with `--umi`, unless `--family` or `--duplicates` say otherwise.
@@ -130,8 +131,11 @@ pub fn run(args: &Args) -> Result<()> {
         options,
         [(&path1, &mut out1), (&path2, &mut out2)],
     )?;
-    let out1 = out1.finish().map_err(Error::io(&path1))?;
-    let out2 = out2.finish().map_err(Error::io(&path2))?;
+    let mut out1 = out1.finish().map_err(Error::io(&path1))?;
+    let mut out2 = out2.finish().map_err(Error::io(&path2))?;
+    // Before anything has its name: a full disk may show only now.
+    out1.flush().map_err(Error::io(&path1))?;
+    out2.flush().map_err(Error::io(&path2))?;
     simulate::write_truth(&args.output, &reference, &spikes, &options, &summary)?;
     out1.finish()?;
     out2.finish()?;
