@@ -58,8 +58,8 @@ fn the_truth_stands_beside_the_reads_and_is_the_same_again() {
     assert_eq!(folder.names().len(), 2 * files.len());
     let json = std::fs::read(format!("{first}.truth.json")).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    let reads = inflated(format!("{first}_1.fq.gz"));
-    let pairs = reads.iter().filter(|&&b| b == b'\n').count() as u64 / 4;
+    let reads = String::from_utf8(inflated(format!("{first}_1.fq.gz"))).unwrap();
+    let pairs = reads.lines().count() as u64 / 4;
     assert_eq!(json["drawn"]["pairs"].as_u64(), Some(pairs));
     for figure in [
         "duplex",
@@ -83,12 +83,9 @@ fn the_truth_stands_beside_the_reads_and_is_the_same_again() {
     // A variant of all molecules is in all that were drawn.
     let whole = vcf.lines().find(|l| l.contains("rs1873778")).unwrap();
     let info = |key: &str| {
-        let fields = whole.split(['\t', ';']);
-        fields
-            .filter_map(|f| f.strip_prefix(key))
-            .next()
-            .unwrap()
-            .to_string()
+        let mut fields = whole.split(['\t', ';']);
+        let value = fields.find_map(|f| f.strip_prefix(key)).unwrap();
+        value.to_string()
     };
     assert_eq!(
         (info("AF="), info("DRAWN_AF=")),
