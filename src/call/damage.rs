@@ -8,8 +8,8 @@ use super::allele::Stretch;
 use super::reads::{Load, Read};
 use crate::domain::{CigarOp, Span, Variant, code_of};
 
-/// Contexts: read by both mates or by one, orientation, base before, base, base behind, base shown.
-const CONTEXTS: usize = 2 * 2 * 4 * 4 * 4 * 4;
+/// Contexts: view, base before, base, base behind, base shown.
+const CONTEXTS: usize = 8 * 4 * 4 * 4 * 4;
 /// A site at which more than this share shows a base is a variant's.
 const VARIANT: f64 = 0.05;
 /// What is expected of a clean library: per base, orientation and wrong base.
@@ -53,8 +53,10 @@ fn context(around: &Stretch, position: u32) -> Option<[usize; 3]> {
 }
 
 /// What else than its bases makes a fragment's error likely at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct View {
+    /// Both strands of the molecule show the place.
+    pub duplex: bool,
     /// Both mates show the place: a wrong call of the machine is out of the question.
     pub twice: bool,
     /// F2R1, not F1R2.
@@ -62,7 +64,8 @@ pub struct View {
 }
 
 fn index(view: View, [before, base, behind]: [usize; 3], shown: usize) -> usize {
-    let of_view = usize::from(view.twice) * 2 + usize::from(view.flipped);
+    let of_view = [view.duplex, view.twice, view.flipped];
+    let of_view = of_view.iter().fold(0, |n, &bit| n * 2 + usize::from(bit));
     (((of_view * 4 + before) * 4 + base) * 4 + behind) * 4 + shown
 }
 
@@ -110,6 +113,7 @@ impl DamageCounts {
             return;
         }
         let view = View {
+            duplex: read.duplex,
             twice: read.weighed[i] < read.counted[i].min(read.mapq),
             flipped: read.flipped,
         };
@@ -128,20 +132,41 @@ impl DamageCounts {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Damage {
     rates: Vec<f64>,
+    /// Bases that each context and view showed.
+    seen: Vec<u64>,
 }
 
 impl Damage {
     /// Learns the rates.
     pub fn of(counts: &DamageCounts) -> Damage {
+        let seen: Vec<u64> = counts.counts.chunks(4).map(|c| c.iter().sum()).collect();
         let rate = |(i, &wrong): (usize, &u64)| {
-            let first = i / 4 * 4;
-            let all: u64 = counts.counts[first..first + 4].iter().sum();
-            let (wrong, all) = (wrong as f64, all as f64);
+            let (wrong, all) = (wrong as f64, seen[i / 4] as f64);
             ((wrong + PRIOR_WEIGHT * EXPECTED) / (all + PRIOR_WEIGHT)).max(LEAST)
         };
-        Damage {
-            rates: counts.counts.iter().enumerate().map(rate).collect(),
+        let rates = counts.counts.iter().enumerate().map(rate).collect();
+        Damage { rates, seen }
+    }
+
+    /// What a fragment that carries a substitution brings to its odds on average, as a chance of error:
+    /// the mean, over the views that this sample has of such a place, of the logarithms. `None` for gaps.
+    /// `least` is the smallest error that a view's qualities let believe.
+    pub fn usual(&self, v: &Variant, around: &Stretch, least: impl Fn(View) -> f64) -> Option<f64> {
+        let context = context(around, v.pos.0);
+        let (mut sum, mut weight) = (0.0, 0.0);
+        for bits in 0..8 {
+            let view = View {
+                duplex: bits & 4 != 0,
+                twice: bits & 2 != 0,
+                flipped: bits & 1 != 0,
+            };
+            let seen = context.map_or(0, |c| self.seen[index(view, c, 0) / 4]) as f64;
+            let chance = self.chance(v, around, view)?.max(least(view));
+            // One base of each view, so that a place never seen has an error too.
+            sum += (seen + 1.0) * chance.ln();
+            weight += seen + 1.0;
         }
+        Some((sum / weight).exp())
     }
 
     /// The chance that a fragment shows this substitution, of one base or several, without its
@@ -222,6 +247,7 @@ mod tests {
     }
 
     const ONE: View = View {
+        duplex: false,
         twice: false,
         flipped: false,
     };
@@ -249,6 +275,28 @@ mod tests {
             assert!(other.unwrap() <= EXPECTED, "{other:?}");
         }
         assert_eq!(chance(&snv(4, b"C", b"CA"), ONE), None);
+    }
+
+    #[test]
+    fn usual_errors_are_those_of_the_views_that_the_sample_has() {
+        let mut all = reads(50_000, b'C', false);
+        all.extend(reads(50_000, b'C', true));
+        all.extend(reads(1000, b'T', false));
+        let damage = learned(all, [0, 100_000, 0, 1000]);
+        let v = snv(4, b"C", b"T");
+        let [one, other] = [false, true].map(|flipped| {
+            let view = View { flipped, ..ONE };
+            damage.chance(&v, &stretch(), view).unwrap().max(1e-4)
+        });
+        let usual = damage.usual(&v, &stretch(), |_| 1e-4).unwrap();
+        assert!(
+            (usual.ln() - (one * other).ln() / 2.0).abs() < 0.02,
+            "{usual}"
+        );
+        assert_eq!(
+            damage.usual(&snv(4, b"C", b"CA"), &stretch(), |_| 1e-4),
+            None
+        );
     }
 
     #[test]

@@ -247,6 +247,7 @@ impl Found<'_> {
             let reads = w.reads.iter().map(|&r| &self.loads[0].reads[r as usize]);
             let showing = |r: &&Read| r.index_at(v.pos.0).is_some_and(|i| r.quals[i] > 0);
             View {
+                duplex: reads.clone().any(|r| r.duplex),
                 twice: reads.clone().filter(showing).count() > 1,
                 flipped: reads.clone().any(|r| r.flipped),
             }

@@ -112,13 +112,17 @@ fn error(context: &Context, learned: &Learned, v: &Variant) -> f64 {
     let wide = v.span().widened(MARGIN, length);
     let around = Stretch::fetch(context.reference, v.contig, wide);
     let repeat = super::repeats::changed_by(&super::repeats::find(&around), v);
-    let of_view = |flipped| {
-        let twice = false; // the doubtful half of the fragments decides
-        learned.damage.chance(v, &around, View { twice, flipped })
+    // What the qualities of one base, of two mates that agree, and of a molecule's two strands let believe.
+    let least = |view: View| {
+        error_of(match view {
+            View { duplex: true, .. } => 60,
+            View { twice: true, .. } => 40,
+            _ => 37,
+        })
     };
-    match (of_view(false), of_view(true)) {
-        (Some(a), Some(b)) => f64::midpoint(a, b),
-        _ => repeat.map_or(0.0, |r| learned.slippage.rate_of(r, r.units_added(v))),
-    }
-    .max(error_of(40))
+    let of_gap = || repeat.map_or(0.0, |r| learned.slippage.rate_of(r, r.units_added(v)));
+    learned
+        .damage
+        .usual(v, &around, least)
+        .unwrap_or_else(|| of_gap().max(error_of(40)))
 }

@@ -13,8 +13,9 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// A fragment's two readings of one base together count for no more than this phred: what both
-/// mates show may have been a wrong copy before sequencing began (GATK's PCR SNV quality).
+/// A fragment's two readings of one base together count for no more than this phred, or than the better
+/// one alone: what both mates show may have been a wrong copy before sequencing began (GATK's PCR SNV
+/// quality), and the quality of a consensus of copies has that in it.
 const FRAGMENT_QUALITY: u8 = 40;
 /// Where mates disagree, the better one is believed if it is better by this many phred.
 const CLEARLY_BETTER: u8 = 10;
@@ -39,6 +40,8 @@ pub struct Read {
     pub reverse: bool,
     /// Of a fragment whose second read is the forward one (F2R1), as against F1R2.
     pub flipped: bool,
+    /// A consensus of both strands of its molecule (fgbio's tags `aD` and `bD`).
+    pub duplex: bool,
     /// Its MAPQ.
     pub mapq: u8,
     /// Its CIGAR, without hard clips.
@@ -344,6 +347,7 @@ fn decode(record: &bam::Record, filter: ReadFilter) -> std::io::Result<Option<Re
         end,
         reverse: flags.is_reverse_complemented(),
         flipped: flags.is_reverse_complemented() != flags.is_last_segment(),
+        duplex: is_duplex(record)?,
         mapq,
         counted: quals.clone(),
         weighed: quals.iter().map(|&q| q.min(mapq.max(1))).collect(),
@@ -351,6 +355,18 @@ fn decode(record: &bam::Record, filter: ReadFilter) -> std::io::Result<Option<Re
         bases: bases.into_iter().map(|b| b & 3).collect(),
         quals,
     }))
+}
+
+/// Is it the consensus of copies of both strands?
+fn is_duplex(record: &bam::Record) -> std::io::Result<bool> {
+    let data = record.data();
+    for depth in [b"aD", b"bD"] {
+        let copies = data.get(depth).transpose()?.and_then(|v| v.as_int());
+        if copies.is_none_or(|n| n < 1) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A read longer than its fragment ends in adapter: clipped bases beyond the fragment's ends are
@@ -417,7 +433,7 @@ fn settle(a: &mut Read, b: &mut Read) {
             continue;
         }
         if a.bases[i] == b.bases[j] {
-            let half = FRAGMENT_QUALITY / 2;
+            let half = p.max(q).max(FRAGMENT_QUALITY) / 2;
             a.weighed[i] = a.weighed[i].min(half);
             b.weighed[j] = b.weighed[j].min(half);
             if q > p {
@@ -550,6 +566,7 @@ pub(super) mod tests {
             end,
             reverse: false,
             flipped: false,
+            duplex: false,
             mapq: 60,
             cigar: cigar.to_vec(),
             bases: bases.iter().map(|&b| code_of(b)).collect(),
