@@ -9,7 +9,9 @@ use super::reads::{Load, Read};
 use crate::domain::{CigarOp, Span, Variant, code_of};
 
 /// Contexts: view, base before, base, base behind, base shown.
-const CONTEXTS: usize = 8 * 4 * 4 * 4 * 4;
+const CONTEXTS: usize = VIEWS * 4 * 4 * 4 * 4;
+/// Kinds of [`View`].
+const VIEWS: usize = 8;
 /// A site at which more than this share shows a base is a variant's.
 const VARIANT: f64 = 0.05;
 /// What is expected of a clean library: per base, orientation and wrong base.
@@ -63,10 +65,23 @@ pub struct View {
     pub flipped: bool,
 }
 
+impl View {
+    /// All there are, in the order of their ranks.
+    fn all() -> impl Iterator<Item = View> {
+        (0..VIEWS).map(|rank| View {
+            duplex: rank & 4 != 0,
+            twice: rank & 2 != 0,
+            flipped: rank & 1 != 0,
+        })
+    }
+
+    fn rank(self) -> usize {
+        usize::from(self.duplex) << 2 | usize::from(self.twice) << 1 | usize::from(self.flipped)
+    }
+}
+
 fn index(view: View, [before, base, behind]: [usize; 3], shown: usize) -> usize {
-    let of_view = [view.duplex, view.twice, view.flipped];
-    let of_view = of_view.iter().fold(0, |n, &bit| n * 2 + usize::from(bit));
-    (((of_view * 4 + before) * 4 + base) * 4 + behind) * 4 + shown
+    (((view.rank() * 4 + before) * 4 + base) * 4 + behind) * 4 + shown
 }
 
 impl DamageCounts {
@@ -154,12 +169,7 @@ impl Damage {
     pub fn usual(&self, v: &Variant, around: &Stretch, least: impl Fn(View) -> f64) -> Option<f64> {
         let context = context(around, v.pos.0);
         let (mut sum, mut weight) = (0.0, 0.0);
-        for bits in 0..8 {
-            let view = View {
-                duplex: bits & 4 != 0,
-                twice: bits & 2 != 0,
-                flipped: bits & 1 != 0,
-            };
+        for view in View::all() {
             let seen = context.map_or(0, |c| self.seen[index(view, c, 0) / 4]) as f64;
             let chance = self.chance(v, around, view)?.max(least(view));
             // One base of each view, so that a place never seen has an error too.
@@ -246,47 +256,58 @@ mod tests {
         Damage::of(&counts)
     }
 
-    const ONE: View = View {
-        duplex: false,
-        twice: false,
-        flipped: false,
-    };
+    /// C between A and G: T in one of fifty fragments of one orientation, in none of the other; as many of either.
+    fn deaminated() -> Damage {
+        let mut all = reads(49_000, b'C', false);
+        all.extend(reads(50_000, b'C', true));
+        all.extend(reads(1000, b'T', false));
+        learned(all, [0, 99_000, 0, 1000])
+    }
 
     #[test]
     fn damage_of_one_strand_is_a_matter_of_context_and_orientation() {
-        // C in A_G: T in one of a hundred fragments, of one orientation only.
-        let mut all = reads(50_000, b'C', false);
-        all.extend(reads(50_000, b'C', true));
-        all.extend(reads(1000, b'T', false));
-        let damage = learned(all, [0, 100_000, 0, 1000]);
+        let damage = deaminated();
         let chance = |v: &Variant, view| damage.chance(v, &stretch(), view);
+        let usual = View::default();
         let flipped = View {
             flipped: true,
-            ..ONE
+            ..usual
         };
-        let twice = View { twice: true, ..ONE };
-        let of_damage = chance(&snv(4, b"C", b"T"), ONE).unwrap();
+        let twice = View {
+            twice: true,
+            ..usual
+        };
+        let duplex = View {
+            duplex: true,
+            ..usual
+        };
+        let of_damage = chance(&snv(4, b"C", b"T"), usual).unwrap();
         assert!((0.01..0.02).contains(&of_damage), "{of_damage}");
         for other in [
             chance(&snv(4, b"C", b"T"), flipped),
             chance(&snv(4, b"C", b"T"), twice),
-            chance(&snv(4, b"C", b"A"), ONE),
+            chance(&snv(4, b"C", b"T"), duplex),
+            chance(&snv(4, b"C", b"A"), usual),
         ] {
             assert!(other.unwrap() <= EXPECTED, "{other:?}");
         }
-        assert_eq!(chance(&snv(4, b"C", b"CA"), ONE), None);
+        assert_eq!(chance(&snv(4, b"C", b"CA"), usual), None);
+    }
+
+    #[test]
+    fn every_view_has_a_rank_of_its_own() {
+        assert!(View::all().map(View::rank).eq(0..VIEWS));
     }
 
     #[test]
     fn usual_errors_are_those_of_the_views_that_the_sample_has() {
-        // As many bases of either orientation.
-        let mut all = reads(49_000, b'C', false);
-        all.extend(reads(50_000, b'C', true));
-        all.extend(reads(1000, b'T', false));
-        let damage = learned(all, [0, 99_000, 0, 1000]);
+        let damage = deaminated();
         let v = snv(4, b"C", b"T");
         let [one, other] = [false, true].map(|flipped| {
-            let view = View { flipped, ..ONE };
+            let view = View {
+                flipped,
+                ..View::default()
+            };
             damage.chance(&v, &stretch(), view).unwrap().max(1e-4)
         });
         let usual = damage.usual(&v, &stretch(), |_| 1e-4).unwrap();
@@ -305,7 +326,12 @@ mod tests {
         let mut all = reads(1000, b'C', false);
         all.extend(reads(120, b'T', false));
         let damage = learned(all, [0, 1000, 0, 120]);
-        assert!(damage.chance(&snv(1, b"C", b"T"), &stretch(), ONE).unwrap() <= EXPECTED);
+        assert!(
+            damage
+                .chance(&snv(1, b"C", b"T"), &stretch(), View::default())
+                .unwrap()
+                <= EXPECTED
+        );
     }
 
     #[test]

@@ -112,10 +112,11 @@ fn error(context: &Context, learned: &Learned, v: &Variant) -> f64 {
     let wide = v.span().widened(MARGIN, length);
     let around = Stretch::fetch(context.reference, v.contig, wide);
     let repeat = super::repeats::changed_by(&super::repeats::find(&around), v);
-    // What the qualities of one base, of two mates that agree, and of a molecule's two strands let believe.
+    // What one base, two mates that agree, and a molecule's two strands let believe: the pair HMM's usual
+    // qualities, and the most that a fragment may count for.
     let least = |view: View| {
         error_of(match view {
-            View { duplex: true, .. } => 60,
+            View { duplex: true, .. } => 45,
             View { twice: true, .. } => 40,
             _ => 37,
         })

@@ -590,6 +590,41 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn mates_of_a_consensus_that_agree_weigh_as_much_as_the_better_one() {
+        let mut reads = vec![
+            read(0, 10, &[(2, CigarOp::Match)], b"AC"),
+            read(0, 10, &[(2, CigarOp::Match)], b"AC"),
+        ];
+        reads[0].quals = vec![60, 44];
+        reads[0].weighed = vec![60, 44];
+        settle_overlaps(&mut reads, 1);
+        assert_eq!(reads[0].weighed, [30, 22]);
+        assert_eq!(reads[1].weighed, [30, 22]);
+    }
+
+    #[test]
+    fn a_consensus_is_of_both_strands_if_both_have_copies() {
+        use sam::alignment::record::data::field::Tag;
+        use sam::alignment::{RecordBuf, io::Write, record_buf::data::field::Value};
+        let header = sam::Header::default();
+        let duplex = |tags: &[([u8; 2], i32)]| {
+            let data = tags.iter().map(|&(t, n)| (Tag::from(t), Value::from(n)));
+            let given = RecordBuf::builder().set_data(data.collect()).build();
+            let mut out = bam::io::Writer::from(Vec::new());
+            out.write_alignment_record(&header, &given).unwrap();
+            let bytes = out.into_inner();
+            let mut record = bam::Record::default();
+            bam::io::Reader::from(&bytes[..])
+                .read_record(&mut record)
+                .unwrap();
+            is_duplex(&record).unwrap()
+        };
+        assert!(duplex(&[(*b"aD", 3), (*b"bD", 1)]));
+        assert!(!duplex(&[(*b"aD", 3), (*b"bD", 0)]));
+        assert!(!duplex(&[(*b"cD", 3)]));
+    }
+
+    #[test]
     fn mates_that_disagree_are_not_heard_unless_one_is_clearly_better() {
         let mut reads = vec![
             read(0, 10, &[(2, CigarOp::Match)], b"AC"),
