@@ -1,6 +1,7 @@
 // Twin of src/kernel/pairhmm.rs. One thread per job.
 
 override NEVER: i32;
+override STEP_SHIFT: u32;  // of the table for adding, which comes first in `tables`
 override GAP_EXTEND: i32;
 override GAP_CLOSE: i32;
 
@@ -11,8 +12,8 @@ override GAP_CLOSE: i32;
 fn log_add(a: i32, b: i32) -> i32 {
   let high = max(a, b);
   let distance = high - min(a, b);
-  let entry = tables[min(distance >> 12u, 511)];
-  return high + (entry >> 12u) - (((entry & 0xfff) * (distance & 0xfff)) >> 12u);
+  let entry = tables[min(distance >> STEP_SHIFT, i32(EMIT_AT) - 1)];
+  return high + (entry >> 12u) - (((entry & 0xfff) * (distance & ((1 << STEP_SHIFT) - 1))) >> STEP_SHIFT);
 }
 
 // What a row of one job holds: its read base, and the cells before the next.

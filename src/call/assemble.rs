@@ -24,7 +24,7 @@ const MOST_PATHS: usize = 16;
 /// Alleles of a window, at most; as many as fit the bits of a set.
 const MOST_ALLELES: usize = 24;
 /// No window grows longer.
-const LONGEST_CORE: u32 = 300;
+pub const LONGEST_CORE: u32 = 300;
 /// Score of a base that fits, of one that does not, and of a gap's first and later bases (the shape
 /// of GATK's haplotype-to-reference parameters).
 const MATCH: i32 = 20;

@@ -391,7 +391,10 @@ fn sample(t: &Traits, genotype: (usize, usize)) -> Sample {
     }
 }
 
-/// Marks somatic calls with more than three others within 50 bases; `calls` are sorted.
+/// Calls this near make a cluster.
+pub const CLUSTER_REACH: u32 = 50;
+
+/// Marks somatic calls with more than three others within [`CLUSTER_REACH`]; `calls` are sorted.
 pub fn mark_clusters(calls: &mut [Call]) {
     let places: Vec<_> = calls
         .iter()
@@ -402,8 +405,8 @@ pub fn mark_clusters(calls: &mut [Call]) {
             continue;
         }
         let (contig, position) = places[i];
-        let low = places.partition_point(|&p| p < (contig, position.saturating_sub(50)));
-        let high = places.partition_point(|&p| p <= (contig, position + 50));
+        let low = places.partition_point(|&p| p < (contig, position.saturating_sub(CLUSTER_REACH)));
+        let high = places.partition_point(|&p| p <= (contig, position + CLUSTER_REACH));
         if high - low > 4 {
             call.filters.push(filter::CLUSTERED);
             call.filters.sort();

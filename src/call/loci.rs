@@ -5,6 +5,7 @@ use super::allele::{Stretch, normalize};
 use super::damage::View;
 use super::limit::{interval, limit};
 use super::record::Call;
+use super::shard::Plan;
 use super::{Context, Learned, MARGIN, Survey, Tile};
 use crate::Result;
 use crate::domain::Variant;
@@ -36,10 +37,15 @@ pub(super) fn read(path: &Path, reference: &Reference) -> Result<Vec<(Locus, Var
 const COLUMNS: &str = "#contig\tposition\tid\tref\talt\tstatus\tfraction\tfraction_low\tfraction_high\t\
     support\tdepth\tlimit\treason\n";
 
+/// What stands for a line that is another shard's to give.
+pub const ELSEWHERE: &str = "other_shard";
+
 /// A line for each allele that was asked for, in the order of the file. `limit` is the smallest
-/// fraction that would have been called here with 95 % power.
+/// fraction that would have been called here with 95 % power. Of what another shard calls, it says
+/// [`ELSEWHERE`] alone.
 pub(super) fn table(
     context: &Context,
+    plan: &Plan,
     tiles: &[Tile],
     surveys: &[Survey],
     calls: &[Call],
@@ -47,6 +53,10 @@ pub(super) fn table(
 ) -> String {
     let mut text = COLUMNS.to_string();
     for (locus, v) in &context.asked {
+        if !plan.answers(context.options.shard, v, tiles) {
+            let _ = writeln!(text, "{ELSEWHERE}");
+            continue;
+        }
         let given = &locus.variant;
         let letters = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
         let _ = write!(

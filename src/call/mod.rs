@@ -18,20 +18,23 @@ pub mod haplotype;
 pub mod limit;
 mod loci;
 pub mod math;
+pub mod merge;
 pub mod reads;
 pub mod record;
 pub mod repeats;
+pub mod shard;
 
 use crate::backend::{Backend, Device};
+use crate::domain::LogLik;
 use crate::domain::{ContigId, Pos, Span, Variant};
 use crate::format::loci::Locus;
 use crate::format::output::Output;
 use crate::format::{bed, vcf};
 use crate::genome::Reference;
-use crate::kernel::pairhmm::pack_words;
+use crate::kernel::pairhmm::{self, pack_words};
 use crate::kernel::pileup::Settings;
 use crate::{Error, Result};
-use active::{Clipped, Survey, Suspect, Window};
+use active::{Clipped, Survey, Suspect};
 use allele::Stretch;
 use damage::{Damage, DamageCounts};
 use haplotype::Jobs;
@@ -39,8 +42,10 @@ use rayon::prelude::*;
 use reads::{Bam, Load, ReadFilter};
 use record::Call;
 use repeats::{SlipCounts, Slippage};
+use shard::{Plan, Shard, Unit};
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 /// What to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -74,6 +79,10 @@ pub struct CallOptions {
     pub min_base_quality: u8,
     /// A window takes at most this many fragments of each sample, those with the lowest name hashes.
     pub max_fragments: usize,
+    /// Weigh in double precision, on the CPU, and measure what fixed point differs.
+    pub exact: bool,
+    /// Which part of the panel's windows to call.
+    pub shard: Shard,
     /// The command line, for the VCF's header.
     pub command: String,
 }
@@ -92,13 +101,15 @@ impl CallOptions {
             min_mapq: 20,
             min_base_quality: 13,
             max_fragments: 10_000,
+            exact: false,
+            shard: Shard::WHOLE,
             command: String::new(),
         }
     }
 }
 
 /// What [`run`] did.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct CallSummary {
     /// Bases of the panel.
     pub panel_bases: u64,
@@ -114,6 +125,17 @@ pub struct CallSummary {
     pub passed: u64,
     /// The per-base depth file.
     pub depth_file: PathBuf,
+    /// With [`CallOptions::exact`], how far fixed point is from it.
+    pub exactness: Option<Exactness>,
+}
+
+/// How far fixed point is from double precision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Exactness {
+    /// Pairs of read and haplotype.
+    pub pairs: u64,
+    /// The worst difference, in phred.
+    pub worst: f64,
 }
 
 /// Longest piece of a region that one thread looks at in one go.
@@ -137,6 +159,7 @@ struct Context<'a> {
     normal: Option<Bam>,
     /// What was asked for, and its normalized allele.
     asked: Vec<(Locus, Variant)>,
+    exactness: Mutex<Exactness>,
 }
 
 /// What the sample says of its own errors.
@@ -174,12 +197,11 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
         damage: Damage::of(&wrong),
         slippage: Slippage::of(&slips),
     };
-    let windows = windows(&context, &regions, &tiles, &surveys, &learned.slippage);
-    let called = tiles
+    let plan = plan(&context, &regions, &tiles, &surveys, &learned.slippage);
+    let units = plan.units(options.shard);
+    let called = units
         .par_iter()
-        .zip(&windows)
-        .filter(|(_, w)| !w.is_empty())
-        .map(|(tile, w)| call_windows(&context, tile.contig, w, &learned))
+        .map(|unit| call_windows(&context, unit, &learned))
         .collect::<Result<Vec<(Vec<Call>, u64)>>>()?;
 
     let capped = called.iter().map(|c| c.1).sum();
@@ -193,7 +215,7 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
     // An allele at the border of two windows is known to both; who is surer of it has it.
     calls.dedup_by(|b, a| a.variant == b.variant && a.others == b.others);
     decide::mark_clusters(&mut calls);
-    let depth_file = write(&context, &tiles, &surveys, &calls, &learned)?;
+    let depth_file = write(&context, &plan, &tiles, &surveys, &calls, &learned)?;
     Ok(CallSummary {
         panel_bases: regions.iter().map(|r| u64::from(r.1.len())).sum(),
         depth_sum: surveys
@@ -201,11 +223,12 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
             .flat_map(|s| &s.depth)
             .map(|&d| u64::from(d))
             .sum(),
-        windows: windows.iter().map(|w| w.len() as u64).sum(),
+        windows: units.iter().map(|u| u.windows.len() as u64).sum(),
         capped_windows: capped,
         records: calls.len() as u64,
         passed: calls.iter().filter(|c| c.filters.is_empty()).count() as u64,
         depth_file,
+        exactness: options.exact.then(|| context.exactness()),
     })
 }
 
@@ -235,6 +258,7 @@ impl<'a> Context<'a> {
                 None => Vec::new(),
                 Some(path) => loci::read(path, reference)?,
             },
+            exactness: Mutex::default(),
         })
     }
 
@@ -247,6 +271,10 @@ impl<'a> Context<'a> {
             min_mapq: self.options.min_mapq,
         };
         bam.load(self.reference, contig, span, filter)
+    }
+
+    fn exactness(&self) -> Exactness {
+        *self.exactness.lock().expect("nobody panics with it")
     }
 
     fn length(&self, contig: ContigId) -> u32 {
@@ -287,14 +315,14 @@ fn survey_tile(context: &Context, tile: Tile) -> Result<Survey> {
 }
 
 /// Second round: windows, each with the tile in which its first allele stands.
-fn windows(
+fn plan(
     context: &Context,
     regions: &[(ContigId, Span)],
     tiles: &[Tile],
     surveys: &[Survey],
     slippage: &Slippage,
-) -> Vec<Vec<Window>> {
-    let mut out = vec![Vec::new(); tiles.len()];
+) -> Plan {
+    let mut plan = Plan::default();
     let mut contigs: Vec<ContigId> = regions.iter().map(|r| r.0).collect();
     contigs.dedup();
     for contig in contigs {
@@ -337,19 +365,16 @@ fn windows(
                 tiles[home].span.contains(first),
                 "a sign stands in the tile that showed it"
             );
-            out[home].push(window);
+            plan.add(contig, home, window);
         }
     }
-    out
+    plan
 }
 
-/// Third round: the calls of a tile's windows, and in how many of these there were too many fragments.
-fn call_windows(
-    context: &Context,
-    contig: ContigId,
-    windows: &[Window],
-    learned: &Learned,
-) -> Result<(Vec<Call>, u64)> {
+/// Third round: the calls of a unit's windows, and in how many of these there were too many fragments.
+fn call_windows(context: &Context, unit: &Unit, learned: &Learned) -> Result<(Vec<Call>, u64)> {
+    let Unit { contig, windows } = unit;
+    let contig = *contig;
     let start = windows.iter().map(|w| w.span.start).min().unwrap_or(0);
     let end = windows.iter().map(|w| w.span.end).max().unwrap_or(0);
     let span = Span::new(start, end);
@@ -363,7 +388,10 @@ fn call_windows(
     let wide = span.widened(2 * MARGIN, context.length(contig));
     let around = Stretch::fetch(context.reference, contig, wide);
     let samples: Vec<&Load> = std::iter::once(&tumor).chain(&normal).collect();
-    let mut jobs = Jobs::default();
+    let mut jobs = Jobs {
+        all: context.options.exact,
+        ..Jobs::default()
+    };
     let mut asked = Vec::new();
     for w in windows {
         let mut w = w.clone();
@@ -375,11 +403,7 @@ fn call_windows(
             .collect();
         asked.push((w, haplotypes, of_samples));
     }
-    let (reads, haplotypes) = (pack_words(&jobs.reads), pack_words(&jobs.haplotypes));
-    let results = context.device.run(
-        |gpu| gpu.pairhmm(&reads, &haplotypes, &jobs.jobs),
-        |cpu| cpu.pairhmm(&reads, &haplotypes, &jobs.jobs),
-    )?;
+    let results = likelihoods(context, &jobs)?;
     let mut calls = Vec::new();
     let mut capped = 0;
     for (window, haplotypes, of_samples) in asked {
@@ -413,9 +437,33 @@ fn call_windows(
     Ok((calls, capped))
 }
 
+/// The likelihoods of all jobs: from the device, or, to measure that, in double precision.
+fn likelihoods(context: &Context, jobs: &Jobs) -> Result<Vec<LogLik>> {
+    let (reads, haplotypes) = (pack_words(&jobs.reads), pack_words(&jobs.haplotypes));
+    let fixed = context.device.run(
+        |gpu| gpu.pairhmm(&reads, &haplotypes, &jobs.jobs),
+        |cpu| cpu.pairhmm(&reads, &haplotypes, &jobs.jobs),
+    )?;
+    if !context.options.exact {
+        return Ok(fixed);
+    }
+    let exact: Vec<f64> = jobs
+        .jobs
+        .iter()
+        .map(|&j| pairhmm::exact(&reads, &haplotypes, j))
+        .collect();
+    let differences = exact.iter().zip(&fixed).map(|(e, f)| (e - f.phred()).abs());
+    let worst = differences.fold(0.0, f64::max);
+    let mut so_far = context.exactness.lock().expect("nobody panics with it");
+    so_far.pairs += exact.len() as u64;
+    so_far.worst = so_far.worst.max(worst);
+    Ok(exact.into_iter().map(LogLik::of_phred).collect())
+}
+
 /// Writes the VCF with its index, and the depth.
 fn write(
     context: &Context,
+    plan: &Plan,
     tiles: &[Tile],
     surveys: &[Survey],
     calls: &[Call],
@@ -442,7 +490,7 @@ fn write(
     let depth_file = vcf::sibling(&options.output, ".depth.bed.gz");
     vcf::write_bgzf(&depth_file, &depth_lines(context.reference, tiles, surveys))?;
     if !context.asked.is_empty() {
-        let table = loci::table(context, tiles, surveys, calls, learned);
+        let table = loci::table(context, plan, tiles, surveys, calls, learned);
         Output::write(
             &vcf::sibling(&options.output, ".loci.tsv"),
             table.as_bytes(),

@@ -152,7 +152,15 @@ pub fn header(reference: &Reference, options: &CallOptions, samples: &[String]) 
     };
     let _ = writeln!(h, "##theralign_reference={}", reference.digest());
     let _ = writeln!(h, "##theralign_mode={mode}");
+    let _ = writeln!(
+        h,
+        "##theralign_options=min_mapq={},min_base_quality={},max_fragments={}",
+        options.min_mapq, options.min_base_quality, options.max_fragments
+    );
     let _ = writeln!(h, "##theralign_command={}", options.command);
+    if options.shard.count > 1 {
+        let _ = writeln!(h, "{}{}", super::merge::SHARD_LINE, options.shard);
+    }
     h.push_str("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT");
     for s in samples {
         h.push('\t');

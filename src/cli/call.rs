@@ -1,11 +1,12 @@
 //! `theralign call`: BAM to VCF.
 
 use super::common::{DeviceChoice, Threads};
+use crate::call::shard::Shard;
 use crate::call::{self, CallOptions, Mode};
 use crate::error::thousands;
 use crate::genome::Reference;
 use crate::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Call variants in a panel's regions
 #[derive(clap::Args, Debug)]
@@ -40,24 +41,36 @@ pub struct Args {
     /// Weigh at most this many fragments at a place
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_fragments: usize,
+    /// Weigh in double precision, and tell how far the usual fixed point is from it (slow)
+    #[arg(long, hide_short_help = true)]
+    exact: bool,
+    /// Call the I-th of N parts of the panel; `theralign merge` puts the parts together
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     #[command(flatten)]
     device: DeviceChoice,
     #[command(flatten)]
     threads: Threads,
 }
 
+/// A VCF's name must say what it is.
+///
+/// # Errors
+/// When it does not end in `gz`.
+pub fn check_output(path: &Path) -> Result<()> {
+    if path.to_string_lossy().ends_with("gz") {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("the output {} does not end in .vcf.gz", path.display()),
+        "The VCF is written block-gzipped and indexed; give a name that says so.",
+    ))
+}
+
 /// Calls, and says what was found.
 pub fn run(args: &Args) -> Result<()> {
     args.threads.apply()?;
-    if !args.output.to_string_lossy().ends_with("gz") {
-        return Err(Error::usage(
-            format!(
-                "the output {} does not end in .vcf.gz",
-                args.output.display()
-            ),
-            "The VCF is written block-gzipped and indexed; give a name that says so.",
-        ));
-    }
+    check_output(&args.output)?;
     let reference = Reference::open(&args.index)?;
     let device = args.device.open()?;
     let options = CallOptions {
@@ -67,6 +80,8 @@ pub fn run(args: &Args) -> Result<()> {
         min_mapq: args.min_mapq,
         min_base_quality: args.min_base_quality,
         max_fragments: args.max_fragments,
+        exact: args.exact,
+        shard: args.shard.unwrap_or(Shard::WHOLE),
         command: std::env::args().collect::<Vec<_>>().join(" "),
         ..CallOptions::new(
             args.panel.clone(),
@@ -84,6 +99,13 @@ pub fn run(args: &Args) -> Result<()> {
         thousands(s.panel_bases),
         thousands(s.depth_sum / s.panel_bases.max(1)),
     );
+    if let Some(e) = s.exactness {
+        eprintln!(
+            "fixed point differs from double precision by {:.4} phred at most, over {} pairs of read and haplotype",
+            e.worst,
+            thousands(e.pairs),
+        );
+    }
     if s.capped_windows > 0 {
         eprintln!(
             "{} places had more than {} fragments; the rest was left out there",

@@ -11,6 +11,7 @@ pub mod consensus;
 pub mod demo;
 pub mod devices;
 pub mod index;
+pub mod merge;
 pub mod report;
 pub mod run;
 pub mod simulate;
@@ -31,6 +32,7 @@ enum Command {
     Align(align::Args),
     Consensus(consensus::Args),
     Call(call::Args),
+    Merge(merge::Args),
     Report(report::Args),
     Run(run::Args),
     Demo(demo::Args),
@@ -47,6 +49,7 @@ impl Cli {
             Command::Align(args) => align::run(&args),
             Command::Consensus(args) => consensus::run(&args),
             Command::Call(args) => call::run(&args),
+            Command::Merge(args) => merge::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Run(args) => run::run(&args),
             Command::Demo(args) => demo::run(&args),

@@ -98,6 +98,13 @@ pub fn read(path: &Path, reference: &Reference, sample: Option<&str>) -> Result<
                 ));
             }
             out.unsigned = false;
+        } else if let Some(shard) = line.strip_prefix("##theralign_shard=") {
+            return Err(Error::input(
+                file,
+                "header",
+                format!("this is shard {shard} of a run, and speaks of a part of the panel only"),
+                "Put all shards together: theralign merge.",
+            ));
         } else if let Some(mode) = line.strip_prefix("##theralign_mode=") {
             out.mode = Some(mode.to_string());
         } else if line.starts_with("##") || line.is_empty() {

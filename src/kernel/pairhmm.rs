@@ -15,7 +15,8 @@ use crate::device::buffer::Arg;
 use crate::device::gpu::Gpu;
 use crate::device::shader::{Shader, nothing};
 use crate::domain::quality::{
-    ADD_TABLE, BIT, LogLik, NEVER, error_of, log_add, of_complement, of_phred,
+    ADD_TABLE, BIT, BITS_PER_PHRED, LogLik, NEVER, STEP_SHIFT, error_of, log_add, of_complement,
+    of_phred,
 };
 use bytemuck::{Pod, Zeroable};
 
@@ -133,6 +134,45 @@ pub fn plain(reads: &[u32], haplotypes: &[u32], job: Job) -> LogLik {
     LogLik(total)
 }
 
+/// The definition again in f64 and linear space, scaled row by row: what fixed point is measured by.
+/// In phred, as [`LogLik::phred`].
+pub fn exact(reads: &[u32], haplotypes: &[u32], job: Job) -> f64 {
+    let floor = f64::exp2(f64::from(NEVER) / f64::from(BIT));
+    let columns = job.haplotype_len as usize;
+    let [mut m, mut i, mut d] = [0.0, 0.0, 1.0].map(|start| vec![start; columns + 1]);
+    let mut scale = 0.0;
+    for row in 0..job.read_len {
+        let read = byte(reads, job.read + row);
+        let error = match read >> 2 {
+            0 => None,
+            q if q < POOR_BELOW => Some(POOR_QUALITY),
+            q => Some(q),
+        };
+        let error = error.map(error_of);
+        let [mut m2, mut i2, mut d2] = [(); 3].map(|()| vec![0.0; columns + 1]);
+        for j in 1..=columns {
+            let base = byte(haplotypes, job.haplotype + j as u32 - 1);
+            let open = error_of((base >> 2).max(4));
+            let emit = match error {
+                None => 0.25,
+                Some(e) if base % 4 == read % 4 => 1.0 - e,
+                Some(e) => e / 3.0,
+            };
+            m2[j] = emit * (m[j - 1] * (1.0 - 2.0 * open) + (i[j - 1] + d[j - 1]) * 0.9);
+            i2[j] = m[j] * open + i[j] * 0.1;
+            d2[j] = m2[j - 1] * open + d2[j - 1] * 0.1;
+        }
+        let largest = m2.iter().chain(&i2).copied().fold(floor, f64::max);
+        for x in m2.iter_mut().chain(&mut i2).chain(&mut d2) {
+            *x /= largest;
+        }
+        scale += largest.log2();
+        (m, i, d) = (m2, i2, d2);
+    }
+    let ends = m.iter().zip(&i).skip(1).map(|(m, i)| m + i);
+    (scale + ends.sum::<f64>().log2()) / BITS_PER_PHRED
+}
+
 /// All jobs, on the thread that calls, with groups of jobs side by side in the widest vectors.
 pub fn on_cpu(reads: &[u32], haplotypes: &[u32], jobs: &[Job]) -> Vec<LogLik> {
     // Neighbours of like size waste the least room in a group; results go back to their places.
@@ -171,6 +211,7 @@ pub static SHADER: Shader = Shader {
 pub fn on_gpu(gpu: &Gpu, reads: &[u32], haplotypes: &[u32], jobs: &[Job]) -> Result<Vec<LogLik>> {
     let constants = [
         ("NEVER", i64::from(NEVER)),
+        ("STEP_SHIFT", i64::from(STEP_SHIFT)),
         ("GAP_EXTEND", i64::from(GAP_EXTEND)),
         ("GAP_CLOSE", i64::from(GAP_CLOSE)),
         ("EMIT_AT", EMIT_AT as i64),
@@ -428,57 +469,6 @@ mod tests {
         }
     }
 
-    /// The definition again in f64 and linear space, scaled row by row.
-    fn reference(case: &Case, job: Job) -> f64 {
-        let p = |units: i32| f64::exp2(f64::from(units) / 65536.0);
-        let columns = job.haplotype_len as usize;
-        let (mut m, mut i, mut d) = (
-            vec![0.0; columns + 1],
-            vec![0.0; columns + 1],
-            vec![1.0; columns + 1],
-        );
-        let mut scale = 0.0f64;
-        for row in 0..job.read_len {
-            let read = byte(&case.reads, job.read + row);
-            let (mut m2, mut i2, mut d2) = (
-                vec![0.0; columns + 1],
-                vec![0.0; columns + 1],
-                vec![0.0; columns + 1],
-            );
-            for j in 1..=columns {
-                let base = byte(&case.haplotypes, job.haplotype + j as u32 - 1);
-                let open = 10f64.powf(-f64::from((base >> 2).max(4)) / 10.0);
-                let q = match read >> 2 {
-                    0 => None,
-                    q if q < 18 => Some(6),
-                    q => Some(q),
-                };
-                let e = q.map(|q| 10f64.powf(-f64::from(q) / 10.0));
-                let emit = match e {
-                    None => 0.25,
-                    Some(e) if base % 4 == read % 4 => 1.0 - e,
-                    Some(e) => e / 3.0,
-                };
-                m2[j] = emit * (m[j - 1] * (1.0 - 2.0 * open) + (i[j - 1] + d[j - 1]) * 0.9);
-                i2[j] = m[j] * open + i[j] * 0.1;
-                d2[j] = m2[j - 1] * open + d2[j - 1] * 0.1;
-            }
-            let largest = m2.iter().chain(&i2).copied().fold(p(NEVER), f64::max);
-            for x in m2.iter_mut().chain(&mut i2).chain(&mut d2) {
-                *x /= largest;
-            }
-            scale += largest.log2();
-            (m, i, d) = (m2, i2, d2);
-        }
-        scale
-            + m.iter()
-                .zip(&i)
-                .skip(1)
-                .map(|(m, i)| m + i)
-                .sum::<f64>()
-                .log2()
-    }
-
     #[test]
     fn fixed_point_stays_within_a_hundredth_of_a_phred() {
         use rayon::prelude::*;
@@ -491,8 +481,7 @@ mod tests {
         let case = random_case(11, pairs, &[20, 75, 100, 150]);
         let fixed = on_cpu(&case.reads, &case.haplotypes, &case.jobs);
         let error = |(job, got): (&Job, &LogLik)| {
-            let exact = reference(&case, *job) / crate::domain::quality::BITS_PER_PHRED;
-            (got.phred() - exact).abs()
+            (got.phred() - exact(&case.reads, &case.haplotypes, *job)).abs()
         };
         let errors = case.jobs.par_iter().zip(&fixed).map(error);
         let worst = errors.reduce(|| 0.0, f64::max);
