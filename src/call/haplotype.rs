@@ -212,8 +212,6 @@ pub struct Jobs {
     pub haplotypes: Vec<u8>,
     /// What is to be computed.
     pub jobs: Vec<Job>,
-    /// Also the pairs that need no pair HMM: straight reads where all alleles are substitutions.
-    pub all: bool,
 }
 
 /// Where a read's jobs are, one a haplotype from `first` on.
@@ -278,7 +276,7 @@ impl Jobs {
             }
             let allowed = (bytes.len() as f64 * 0.03).ceil().max(2.0);
             let least = -allowed * POOR_FIT * BITS_PER_PHRED - 2.0 * unknown as f64;
-            let straight = sites.as_ref().filter(|_| !self.all).filter(|_| {
+            let straight = sites.as_ref().filter(|_| {
                 read.is_straight(window.span) && part.len() as u32 == read.aligned_in(window.span)
             });
             if let Some(sites) = straight {

@@ -388,10 +388,7 @@ fn call_windows(context: &Context, unit: &Unit, learned: &Learned) -> Result<(Ve
     let wide = span.widened(2 * MARGIN, context.length(contig));
     let around = Stretch::fetch(context.reference, contig, wide);
     let samples: Vec<&Load> = std::iter::once(&tumor).chain(&normal).collect();
-    let mut jobs = Jobs {
-        all: context.options.exact,
-        ..Jobs::default()
-    };
+    let mut jobs = Jobs::default();
     let mut asked = Vec::new();
     for w in windows {
         let mut w = w.clone();

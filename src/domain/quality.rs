@@ -88,7 +88,8 @@ const fn add_table() -> [i32; STEPS] {
     let mut power = 1.0f64; // 2^(-i/32)
     let mut i = 0;
     while i <= 640 {
-        values[i] = round(log2(1.0 + power) * BIT as f64);
+        // Cut, not rounded: what is taken off a value is cut as well.
+        values[i] = (log2(1.0 + power) * BIT as f64) as i32;
         power *= 0.978_572_062_087_700_1; // 2^(-1/32)
         i += 1;
     }
