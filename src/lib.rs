@@ -49,14 +49,14 @@ pub mod sort;
 /// Copies of a molecule to one read pair of it, by their UMIs.
 pub mod consensus;
 
-/// Quality figures of a run: what became of the reads, how deep the panel was read.
-pub mod qc;
-
 /// Alignments to variants, in a panel's regions.
 pub mod call;
 
 /// What a variant means: gene, HGVS, consequence, knowledge.
 pub mod annotate;
+
+/// Quality of a sample: depth, errors, contamination, sex, identity; in one pass over its BAM.
+pub mod qc;
 
 /// What the findings mean for a therapy, and what was not seen.
 pub mod report;

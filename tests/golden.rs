@@ -41,6 +41,7 @@ fn lasting(text: &[u8]) -> String {
         "##theralign_command",
         "##theralign_device",
         "##source",
+        "  \"program\"",
     ];
     let lines = text.split_inclusive('\n');
     lines
@@ -115,6 +116,6 @@ fn run_calls_and_reports_the_same() {
     check(
         "run",
         "qc.json",
-        &String::from_utf8(std::fs::read(file("qc.json")).unwrap()).unwrap(),
+        &lasting(&std::fs::read(file("qc.json")).unwrap()),
     );
 }

@@ -81,38 +81,9 @@ impl Bam {
     /// When the file is no BAM, is not sorted by coordinate, was aligned to another reference, or
     /// lacks one of the contigs in `needed`.
     pub fn open(path: &Path, reference: &Reference, needed: &[ContigId]) -> Result<Bam> {
-        let file = path.display().to_string();
-        let wrong = |what: String, remedy: &str| Error::input(file.clone(), "", what, remedy);
-        let mut reader = open_reader(path)?;
-        let header = reader.read_header().map_err(|e| {
-            wrong(
-                format!("this is no BAM file ({e})"),
-                "Give a coordinate-sorted BAM file; this one may be cut short.",
-            )
-        })?;
-        if !crate::format::bgzf::ends_whole(path).map_err(Error::io(path))? {
-            return Err(wrong(
-                "the file is cut short: its end mark is missing".into(),
-                "Copy or make it again; samtools quickcheck tells whether it is whole.",
-            ));
-        }
-        check_order(&header, &file)?;
-        check_contigs(&header, &file, reference, needed)?;
+        let header = open_reader(path)?.read_header();
+        let (header, sample) = checked_header(path, header, reference, needed)?;
         let index = load_index(path)?;
-        let sample = header
-            .read_groups()
-            .values()
-            .find_map(|rg| {
-                rg.other_fields()
-                    .get(&sam::header::record::value::map::read_group::tag::SAMPLE)
-            })
-            .map_or_else(
-                || {
-                    path.file_stem()
-                        .map_or_else(String::new, |s| s.to_string_lossy().into_owned())
-                },
-                ToString::to_string,
-            );
         Ok(Bam {
             path: path.into(),
             header,
@@ -177,6 +148,46 @@ impl Bam {
         settle_overlaps(&mut load.reads, load.fragments.len());
         Ok(load)
     }
+}
+
+/// The header of a BAM, checked against the reference, and the sample's name: SM of a read group, or
+/// the file's.
+///
+/// # Errors
+/// When the file is no BAM, is cut short, is not sorted by coordinate, was aligned to another
+/// reference, or lacks one of the contigs in `needed`.
+pub(crate) fn checked_header(
+    path: &Path,
+    header: std::io::Result<sam::Header>,
+    reference: &Reference,
+    needed: &[ContigId],
+) -> Result<(sam::Header, String)> {
+    let file = path.display().to_string();
+    let wrong = |what: String, remedy: &str| Error::input(file.clone(), "", what, remedy);
+    let header = header.map_err(|e| {
+        wrong(
+            format!("this is no BAM file ({e})"),
+            "Give a coordinate-sorted BAM file; this one may be cut short.",
+        )
+    })?;
+    if !crate::format::bgzf::ends_whole(path).map_err(Error::io(path))? {
+        return Err(wrong(
+            "the file is cut short: its end mark is missing".into(),
+            "Copy or make it again; samtools quickcheck tells whether it is whole.",
+        ));
+    }
+    check_order(&header, &file)?;
+    check_contigs(&header, &file, reference, needed)?;
+    let of_group = header.read_groups().values().find_map(|rg| {
+        rg.other_fields()
+            .get(&sam::header::record::value::map::read_group::tag::SAMPLE)
+    });
+    let of_file = || {
+        path.file_stem()
+            .map_or_else(String::new, |s| s.to_string_lossy().into_owned())
+    };
+    let sample = of_group.map_or_else(of_file, ToString::to_string);
+    Ok((header, sample))
 }
 
 fn open_reader(path: &Path) -> Result<bam::io::Reader<bgzf::io::Reader<File>>> {

@@ -68,6 +68,7 @@ pub fn run(args: &Args) -> Result<()> {
         panel: inputs.join("panel.bed"),
         genes: inputs.join("genes.gff3.gz"),
         tumor_type: TUMOR.into(),
+        sites: None,
         sample: SAMPLE.into(),
         output: args.output.clone(),
         reads: [1, 2]

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod devices;
 pub mod index;
 pub mod merge;
+pub mod qc;
 pub mod report;
 pub mod run;
 pub mod simulate;
@@ -36,6 +37,7 @@ enum Command {
     Report(report::Args),
     Run(run::Args),
     Demo(demo::Args),
+    Qc(qc::Args),
     Simulate(simulate::Args),
     Devices(devices::Args),
     Bench(bench::Args),
@@ -53,6 +55,7 @@ impl Cli {
             Command::Report(args) => report::run(&args),
             Command::Run(args) => run::run(&args),
             Command::Demo(args) => demo::run(&args),
+            Command::Qc(args) => qc::run(&args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Bench(args) => bench::run(&args),

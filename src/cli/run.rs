@@ -14,7 +14,7 @@ use crate::format::header::ReadGroup;
 use crate::format::reads::Source;
 use crate::format::{bed, input, output::Output};
 use crate::genome::Reference;
-use crate::qc::{self, Qc};
+use crate::qc;
 use crate::report::{self, ReportOptions, ReportSummary, evidence::Tier};
 use crate::{Error, Result};
 use serde_json::{Value, json};
@@ -36,6 +36,9 @@ pub struct Args {
     /// `OncoTree` code of the tumor, such as NSCLC
     #[arg(long, value_name = "CODE")]
     pub(super) tumor_type: String,
+    /// Common SNVs (VCF; INFO/AF is how common ALT is), to tell contamination by another person
+    #[arg(long, value_name = "SITES.vcf")]
+    pub(super) sites: Option<PathBuf>,
     /// A pseudonym for the sample: it goes into file names, headers and the report
     #[arg(long, value_name = "ID")]
     pub(super) sample: String,
@@ -87,7 +90,7 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
     // What can be refused is refused before the first read is aligned.
     check_sample(&args.sample)?;
     let tumor = Knowledge::shipped().tumors.find(&args.tumor_type)?;
-    for file in args.reads.iter().chain([&args.genes]) {
+    for file in args.reads.iter().chain([&args.genes]).chain(&args.sites) {
         if file.as_os_str() != "-" {
             std::fs::File::open(file).map_err(Error::io(file))?;
         }
@@ -233,16 +236,16 @@ fn qc_step(
     folder: &OutputFolder,
 ) -> Result<()> {
     let of_sample = |end: &str| folder.file(&format!("{}.{end}", args.sample));
-    let (reads, insert_size) = qc::count_reads(&of_sample("bam"), regions)?;
-    let (depth, each) = qc::depths(&of_sample("depth.bed.gz"), reference, regions)?;
-    let figures = Qc {
-        reads,
-        insert_size,
-        duplicates: (aligned.sorted.as_ref()).map_or(Vec::new(), |s| s.libraries.clone()),
-        depth,
-        regions: each,
+    let options = qc::Options {
+        sites: args.sites.clone(),
+        libraries: Some((aligned.sorted.as_ref()).map_or(Vec::new(), |s| s.libraries.clone())),
+        ..qc::Options::default()
     };
-    write_json(&folder.file("qc.json"), &json!(figures))
+    let done = qc::assess(&of_sample("bam"), reference, regions, &options)?;
+    let (json, prefix) = (folder.file("qc.json"), folder.file(&args.sample));
+    done.write(&json, &prefix, regions, reference, false)?;
+    super::qc::tell(&done.qc, false);
+    Ok(())
 }
 
 fn report_step(args: &Args, reference: &Reference, folder: &OutputFolder) -> Result<ReportSummary> {
@@ -283,8 +286,10 @@ fn parameters(args: &Args, aligned: &align::Summary) -> Value {
 fn inputs(args: &Args) -> Vec<(&'static str, PathBuf)> {
     let reads = args.reads.iter().map(|r| ("reads", r));
     let others = [("panel", &args.panel), ("genes", &args.genes)];
+    let sites = args.sites.iter().map(|s| ("sites", s));
     reads
         .chain(others)
+        .chain(sites)
         .map(|(role, path)| (role, path.clone()))
         .collect()
 }

@@ -5,6 +5,8 @@ use crate::{Error, Result};
 use noodles::core::Position;
 use noodles::csi::binning_index::Indexer;
 use noodles::csi::binning_index::index::Header;
+use noodles::csi::binning_index::index::header::format::CoordinateSystem;
+use noodles::csi::binning_index::index::header::{Builder as HeaderBuilder, Format};
 use noodles::csi::binning_index::index::reference_sequence::bin::Chunk;
 use noodles::csi::binning_index::index::reference_sequence::index::{BinnedIndex, LinearIndex};
 use noodles::{bgzf, csi, tabix};
@@ -27,13 +29,33 @@ pub struct Line {
     pub text: String,
 }
 
-/// Writes header and lines, which must be sorted, to a BGZF file and its index (`.tbi`, or `.csi`
-/// where a contig is too long for one). Both get their names when they are whole, the index first.
+/// Writes header and lines of a VCF, which must be sorted, to a BGZF file and its index (`.tbi`, or
+/// `.csi` where a contig is too long for one). Both get their names when they are whole, the index first.
 pub fn write_indexed(
     path: &Path,
     header: &str,
     contigs: &[(&str, u32)],
     lines: &[Line],
+) -> Result<()> {
+    write_columns(path, header, contigs, lines, &vcf_columns)
+}
+
+/// The same for BED: contig, start and end are the first columns.
+pub fn write_indexed_bed(
+    path: &Path,
+    header: &str,
+    contigs: &[(&str, u32)],
+    lines: &[Line],
+) -> Result<()> {
+    write_columns(path, header, contigs, lines, &bed_columns)
+}
+
+fn write_columns(
+    path: &Path,
+    header: &str,
+    contigs: &[(&str, u32)],
+    lines: &[Line],
+    columns: &dyn Fn(HeaderBuilder) -> HeaderBuilder,
 ) -> Result<()> {
     let long = contigs.iter().any(|c| u64::from(c.1) >= TABIX_REACH);
     let file = Output::create(path)?;
@@ -71,7 +93,7 @@ pub fn write_indexed(
     let mut of_index = Header::builder();
     of_index =
         of_index.set_reference_sequence_names(names.iter().map(|&i| contigs[i].0.into()).collect());
-    let of_index = vcf_columns(of_index).build();
+    let of_index = columns(of_index).build();
     let index_path = with_suffix(path, if long { ".csi" } else { ".tbi" });
     let index_file = Output::create(&index_path)?;
     let index_file = if long {
@@ -90,14 +112,19 @@ pub fn write_indexed(
     file.finish()
 }
 
-fn vcf_columns(
-    b: noodles::csi::binning_index::index::header::Builder,
-) -> noodles::csi::binning_index::index::header::Builder {
-    use noodles::csi::binning_index::index::header::Format;
+fn vcf_columns(b: HeaderBuilder) -> HeaderBuilder {
     b.set_format(Format::Vcf)
         .set_reference_sequence_name_index(0)
         .set_start_position_index(1)
         .set_end_position_index(None)
+        .set_line_comment_prefix(b'#')
+}
+
+fn bed_columns(b: HeaderBuilder) -> HeaderBuilder {
+    b.set_format(Format::Generic(CoordinateSystem::Bed))
+        .set_reference_sequence_name_index(0)
+        .set_start_position_index(1)
+        .set_end_position_index(Some(2))
         .set_line_comment_prefix(b'#')
 }
 

@@ -81,13 +81,17 @@ fn percent(f: f64) -> String {
 }
 
 /// Names and values of a JSON object's leaves, for a table: `reads: mapped`, `1,234`. Of lists only those
-/// of depths and the share of bases that reach them are shown.
+/// of depths and the share of bases that reach them are shown. What says how a file was made is left out.
 fn flatten(v: &serde_json::Value) -> Vec<(String, String)> {
     use serde_json::Value as V;
     fn walk(v: &V, path: &str, out: &mut Vec<(String, String)>) {
         match v {
             V::Object(map) => {
+                let made = ["schema", "program", "sample", "reference"];
                 for (k, v) in map {
+                    if path.is_empty() && made.contains(&k.as_str()) {
+                        continue;
+                    }
                     let path = if path.is_empty() {
                         k.clone()
                     } else {
@@ -99,8 +103,10 @@ fn flatten(v: &serde_json::Value) -> Vec<(String, String)> {
             V::Number(n) => {
                 let text = n.as_u64().map_or_else(
                     || {
-                        n.as_f64()
-                            .map_or_else(|| n.to_string(), |f| format!("{f:.1}"))
+                        n.as_f64().map_or_else(
+                            || n.to_string(),
+                            |f| format!("{f:.*}", if f.abs() < 1.0 { 4 } else { 1 }),
+                        )
                     },
                     thousands,
                 );
