@@ -385,6 +385,7 @@ fn sample(t: &Traits, genotype: (usize, usize)) -> Sample {
     Sample {
         genotype,
         support: t.support.clone(),
+        across: t.across.clone(),
         depth: t.depth,
         strands: t.strands,
         likelihoods: None,

@@ -56,6 +56,10 @@ pub struct Traits {
     pub depth: u32,
     /// Fragments that speak for the reference and for each allele.
     pub support: Vec<u32>,
+    /// Of these, the fragments that cover the allele's first breakpoint: a fragment that ends inside a
+    /// deletion speaks for the reference, but could not have shown the deletion, and so, the other way
+    /// round, with an insertion. Fractions are made of these.
+    pub across: Vec<u32>,
     /// Reads: reference forward, reference reverse, alternate forward, alternate reverse.
     pub strands: [u32; 4],
     /// Median base quality, of reads that show the allele in their alignment.
@@ -75,6 +79,7 @@ pub fn traits(v: &Variant, locus: &Locus, weighed: &[Weighed], load: &Load) -> T
     if t.support.is_empty() {
         t.support = vec![0, 0];
     }
+    t.across = vec![0; t.support.len()];
     let (mut base, mut mapq, mut distance) = (Vec::new(), Vec::new(), Vec::new());
     for (fits, w) in locus.fits.iter().zip(weighed) {
         let reads = w.reads.iter().map(|&i| &load.reads[i as usize]);
@@ -85,6 +90,12 @@ pub fn traits(v: &Variant, locus: &Locus, weighed: &[Weighed], load: &Load) -> T
         let Some(k) = Locus::spoken_for(fits) else {
             continue;
         };
+        let across = match (v.reference.len(), v.alternate.len()) {
+            (r, a) if r > a => k > 0 || !covering.is_empty(),
+            (r, a) if r < a => k == 0 || !covering.is_empty(),
+            _ => true,
+        };
+        t.across[k] += u32::from(across);
         for r in &covering {
             t.strands[usize::from(r.reverse) + if k > 0 { 2 } else { 0 }] += 1;
         }
@@ -186,7 +197,7 @@ pub fn against_normal(t: &Traits, absence: f64, presence: f64, fraction: f64) ->
     if t.depth < 8 {
         out.push(NORMAL_DEPTH);
     }
-    if absence < 2.2 || (presence > 3.0 && of_normal > 0.25 * fraction) {
+    if absence < 2.2 || (presence > 0.0 && of_normal > 0.25 * fraction) {
         out.push(GERMLINE);
     }
     out
@@ -210,6 +221,7 @@ mod tests {
         Traits {
             depth: 100,
             support: vec![80, 20],
+            across: vec![80, 20],
             strands: [40, 40, 10, 10],
             base_quality: 37,
             mapq: 60,

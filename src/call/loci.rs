@@ -95,8 +95,7 @@ pub(super) fn table(
             continue;
         };
         let sample = &call.samples[0];
-        let (k, n) = (sample.support[1], sample.support.iter().sum());
-        let (low, high) = interval(k, n);
+        let (low, high) = interval(sample.across[1], sample.across.iter().sum());
         let filters: Vec<&str> = call.filters.iter().map(|f| f.id).collect();
         let there = sample.genotype.1 > 0 && filters.is_empty();
         let (status, reason) = match limit {
@@ -107,8 +106,9 @@ pub(super) fn table(
         };
         let _ = writeln!(
             text,
-            "{status}\t{:.4}\t{low:.4}\t{high:.4}\t{k}\t{depth}\t{of_limit}\t{}",
-            f64::from(k) / f64::from(u32::max(n, 1)),
+            "{status}\t{:.4}\t{low:.4}\t{high:.4}\t{}\t{depth}\t{of_limit}\t{}",
+            sample.fraction(1),
+            sample.support[1],
             if reason.is_empty() { "." } else { &reason },
         );
     }

@@ -17,6 +17,7 @@ pub mod genotype;
 pub mod haplotype;
 pub mod limit;
 mod loci;
+mod mates;
 pub mod math;
 pub mod merge;
 pub mod reads;

@@ -1,6 +1,7 @@
 //! Reads of a place, from a BAM: checked against the reference, filtered, paired up to fragments,
 //! and with the bases that both mates cover settled between them.
 
+use super::mates;
 use crate::domain::{CigarOp, ContigId, Span, code_of};
 use crate::genome::Reference;
 use crate::kernel::pairhmm::pack;
@@ -12,13 +13,6 @@ use noodles::{bam, bgzf, sam};
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-
-/// A fragment's two readings of one base together count for no more than this phred, or than the better
-/// one alone: what both mates show may have been a wrong copy before sequencing began (GATK's PCR SNV
-/// quality), and the quality of a consensus of copies has that in it.
-const FRAGMENT_QUALITY: u8 = 40;
-/// Where mates disagree, the better one is believed if it is better by this many phred.
-const CLEARLY_BETTER: u8 = 10;
 
 /// Which reads count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +139,7 @@ impl Bam {
             });
             load.reads.push(read);
         }
-        settle_overlaps(&mut load.reads, load.fragments.len());
+        mates::settle(&mut load.reads, load.fragments.len());
         Ok(load)
     }
 }
@@ -415,60 +409,8 @@ fn mask_adapter(
     Ok(())
 }
 
-/// Where both reads of a fragment cover a base, they must not count twice.
-fn settle_overlaps(reads: &mut [Read], fragments: usize) {
-    let mut first: Vec<Option<u32>> = vec![None; fragments];
-    for i in 0..reads.len() {
-        let f = reads[i].fragment as usize;
-        match first[f] {
-            None => first[f] = Some(i as u32),
-            Some(j) => {
-                let (before, after) = reads.split_at_mut(i);
-                settle(&mut before[j as usize], &mut after[0]);
-            }
-        }
-    }
-}
-
-fn settle(a: &mut Read, b: &mut Read) {
-    let from = a.start.max(b.start);
-    let to = a.end.min(b.end);
-    if from >= to {
-        return;
-    }
-    let (of_a, of_b) = (columns(a, from, to), columns(b, from, to));
-    for (i, j) in of_a.into_iter().zip(of_b) {
-        let (Some(i), Some(j)) = (i, j) else { continue };
-        let (p, q) = (a.quals[i], b.quals[j]);
-        if p == 0 || q == 0 {
-            continue;
-        }
-        if a.bases[i] == b.bases[j] {
-            let half = p.max(q).max(FRAGMENT_QUALITY) / 2;
-            a.weighed[i] = a.weighed[i].min(half);
-            b.weighed[j] = b.weighed[j].min(half);
-            if q > p {
-                a.counted[i] = 0;
-            } else {
-                b.counted[j] = 0;
-            }
-        } else {
-            a.weighed[i] = 0;
-            b.weighed[j] = 0;
-            let difference = p.abs_diff(q);
-            let believed = if difference >= CLEARLY_BETTER {
-                difference
-            } else {
-                0
-            };
-            a.counted[i] = if p > q { believed } else { 0 };
-            b.counted[j] = if q > p { believed } else { 0 };
-        }
-    }
-}
-
 /// For each position of `from..to`, the index of the read's base that is aligned there.
-fn columns(read: &Read, from: u32, to: u32) -> Vec<Option<usize>> {
+pub(super) fn columns(read: &Read, from: u32, to: u32) -> Vec<Option<usize>> {
     let mut out = vec![None; (to - from) as usize];
     let (mut at, mut position) = (0u32, read.start);
     for &(n, op) in &read.cigar {
@@ -494,6 +436,13 @@ impl Read {
             .iter()
             .zip(&self.counted)
             .map(|(&b, &q)| pack(b, q))
+    }
+
+    /// Makes bases unknown.
+    pub(super) fn forget(&mut self, bases: std::ops::Range<usize>) {
+        for values in [&mut self.quals, &mut self.counted, &mut self.weighed] {
+            values[bases.clone()].fill(0);
+        }
     }
 
     /// Index of the base aligned at a position; `None` in a deletion or outside.
@@ -585,32 +534,6 @@ pub(super) mod tests {
             counted: vec![37; bases.len()],
             weighed: vec![37; bases.len()],
         }
-    }
-
-    #[test]
-    fn mates_that_agree_count_once_and_weigh_no_more_than_q40() {
-        let mut reads = vec![
-            read(0, 10, &[(4, CigarOp::Match)], b"ACGT"),
-            read(0, 12, &[(4, CigarOp::Match)], b"GTAA"),
-        ];
-        settle_overlaps(&mut reads, 1);
-        assert_eq!(reads[0].counted, [37, 37, 37, 37]);
-        assert_eq!(reads[1].counted, [0, 0, 37, 37]);
-        assert_eq!(reads[0].weighed, [37, 37, 20, 20]);
-        assert_eq!(reads[1].weighed, [20, 20, 37, 37]);
-    }
-
-    #[test]
-    fn mates_of_a_consensus_that_agree_weigh_as_much_as_the_better_one() {
-        let mut reads = vec![
-            read(0, 10, &[(2, CigarOp::Match)], b"AC"),
-            read(0, 10, &[(2, CigarOp::Match)], b"AC"),
-        ];
-        reads[0].quals = vec![60, 44];
-        reads[0].weighed = vec![60, 44];
-        settle_overlaps(&mut reads, 1);
-        assert_eq!(reads[0].weighed, [30, 22]);
-        assert_eq!(reads[1].weighed, [30, 22]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Calls as lines of a VCF.
 
 use super::filter::{self, Filter};
+use super::limit::interval;
 use super::{CallOptions, Mode};
 use crate::domain::Variant;
 use crate::format::vcf::Line;
@@ -14,6 +15,8 @@ pub struct Sample {
     pub genotype: (usize, usize),
     /// Fragments that speak for each allele.
     pub support: Vec<u32>,
+    /// Of these, the ones that fractions are made of (see [`Traits::across`](filter::Traits::across)).
+    pub across: Vec<u32>,
     /// Fragments that cover the place.
     pub depth: u32,
     /// Reads: reference forward, reference reverse, alternate forward, alternate reverse.
@@ -100,13 +103,19 @@ const FORMAT: &[[&str; 4]] = &[
         "AF",
         "A",
         "Float",
-        "Fraction of the fragments in AD that speak for the allele",
+        "Fraction with the allele, of the fragments in AD that cover its first breakpoint",
     ],
     [
         "SB",
         "4",
         "Integer",
         "Reads: reference forward, reference reverse, alternate forward, alternate reverse",
+    ],
+    [
+        "CI",
+        ".",
+        "Float",
+        "95 % interval of AF: low and high for each allele (Clopper and Pearson 1934)",
     ],
     ["GQ", "1", "Integer", "Genotype quality, phred"],
     [
@@ -205,7 +214,7 @@ impl Call {
             } else {
                 info.join(";")
             },
-            if with_likelihoods { ":GQ:PL" } else { "" },
+            if with_likelihoods { ":GQ:PL" } else { ":CI" },
         );
         for s in &self.samples {
             line.push('\t');
@@ -220,16 +229,22 @@ impl Call {
     }
 }
 
+/// Four digits, but a plain 0.
+fn rounded(fraction: f64) -> String {
+    if fraction == 0.0 {
+        "0".into()
+    } else {
+        format!("{fraction:.4}")
+    }
+}
+
 impl Sample {
+    /// The fraction of allele `k`; 0 where nothing speaks.
+    pub fn fraction(&self, k: usize) -> f64 {
+        f64::from(self.across[k]) / f64::from(self.across.iter().sum::<u32>().max(1))
+    }
+
     fn columns(&self) -> String {
-        let told: u32 = self.support.iter().sum();
-        let fraction = |n: u32| {
-            if told == 0 {
-                "0".into()
-            } else {
-                format!("{:.4}", f64::from(n) / f64::from(told))
-            }
-        };
         let list = |values: &[u32]| {
             values
                 .iter()
@@ -237,7 +252,11 @@ impl Sample {
                 .collect::<Vec<_>>()
                 .join(",")
         };
-        let fractions: Vec<String> = self.support[1..].iter().map(|&n| fraction(n)).collect();
+        let alternates = 1..self.across.len();
+        let fractions: Vec<String> = alternates
+            .clone()
+            .map(|k| rounded(self.fraction(k)))
+            .collect();
         let mut out = format!(
             "{}/{}:{}:{}:{}:{}",
             self.genotype.0,
@@ -249,6 +268,13 @@ impl Sample {
         );
         if let Some((gq, pl)) = &self.likelihoods {
             let _ = write!(out, ":{gq}:{}", list(pl));
+        } else {
+            let all = self.across.iter().sum();
+            let intervals = alternates.map(|k| {
+                let (low, high) = interval(self.across[k], all);
+                format!("{},{}", rounded(low), rounded(high))
+            });
+            let _ = write!(out, ":{}", intervals.collect::<Vec<_>>().join(","));
         }
         out
     }
