@@ -16,34 +16,42 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use theralign::Result;
 use theralign::backend::Device;
+use theralign::call::ploidy::Sex;
 use theralign::call::{self, CallOptions, CallSummary, Mode};
 use theralign::genome::{BuildOptions, Reference, build};
 
-/// Position from 0, reference, alternate, copies in a hundred.
+/// Position from 0, reference, alternate, copies in a hundred; beyond a hundred, the reads that fewer leave.
 type Planted = (usize, &'static [u8], &'static [u8], u32);
 
 /// A folder with a reference of 8,000 bases, a panel, and `reads.bam`.
 struct Case {
     folder: tempfile::TempDir,
+    contig: &'static str,
     bases: Vec<u8>,
     reference: Reference,
 }
 
 impl Case {
     fn new() -> Case {
+        Case::of("one")
+    }
+
+    /// With a contig of this name.
+    fn of(contig: &'static str) -> Case {
         let folder = tempfile::tempdir().unwrap();
         let mut bases = Random(5).bases(8000, false);
         bases[3000..3012].copy_from_slice(b"GACACACACATC"); // (AC)4 behind a G
         let fasta = folder.path().join("r.fa");
         let mut f = std::fs::File::create(&fasta).unwrap();
-        writeln!(f, ">one\n{}", std::str::from_utf8(&bases).unwrap()).unwrap();
+        writeln!(f, ">{contig}\n{}", std::str::from_utf8(&bases).unwrap()).unwrap();
         let reference = build(&fasta, BuildOptions::default()).unwrap();
         let case = Case {
             folder,
+            contig,
             bases,
             reference,
         };
-        std::fs::write(case.path("panel.bed"), "one\t1000\t5000\n").unwrap();
+        std::fs::write(case.path("panel.bed"), format!("{contig}\t1000\t5000\n")).unwrap();
         case
     }
 
@@ -54,8 +62,10 @@ impl Case {
     /// Single reads of 120 bases, one in two reverse, `depth` deep. A read carries all or none of
     /// the variants of its `copies` class.
     fn write_bam(&self, name: &str, depth: u32, planted: &[Planted], length: usize, order: &str) {
-        let text =
-            format!("@HD\tVN:1.6\tSO:{order}\n@SQ\tSN:one\tLN:{length}\n@RG\tID:a\tSM:sample\n");
+        let contig = self.contig;
+        let text = format!(
+            "@HD\tVN:1.6\tSO:{order}\n@SQ\tSN:{contig}\tLN:{length}\n@RG\tID:a\tSM:sample\n"
+        );
         let header: sam::Header = text.parse().unwrap();
         let mut out = bam::io::Writer::new(std::fs::File::create(self.path(name)).unwrap());
         out.write_header(&header).unwrap();
@@ -65,7 +75,16 @@ impl Case {
         for i in 0..reads {
             let start = 800 + (i * 4400 / reads) as usize;
             let share = random.below(100);
-            let carried: Vec<&Planted> = planted.iter().filter(|v| share < v.3).collect();
+            let carried: Vec<&Planted> = planted
+                .iter()
+                .filter(|v| {
+                    if v.3 > 100 {
+                        share >= v.3 - 100
+                    } else {
+                        share < v.3
+                    }
+                })
+                .collect();
             let (start, bases, cigar) = spell(&self.bases, start, &carried);
             let reverse = if random.one_in(2) {
                 Flags::REVERSE_COMPLEMENTED
@@ -270,6 +289,197 @@ fn genotypes_of_a_germline_sample() {
         .collect();
     let expected = [(0, "0/1"), (6, "1/1"), (4, "0/1")].map(|(n, g)| (n, g.to_string()));
     assert_eq!(got, expected);
+}
+
+/// Position, GT, and PS of each record.
+fn phases(path: &Path) -> Vec<(usize, String, Option<usize>)> {
+    let text = inflate(path);
+    let lines = text.lines().filter(|l| !l.starts_with('#'));
+    lines
+        .map(|l| {
+            let c: Vec<&str> = l.split('\t').collect();
+            let ps = c[8].split(':').position(|key| key == "PS");
+            let values: Vec<&str> = c[9].split(':').collect();
+            let set = ps.map(|i| values[i].parse().unwrap());
+            (c[1].parse().unwrap(), values[0].to_string(), set)
+        })
+        .collect()
+}
+
+#[test]
+fn heterozygous_calls_that_fragments_join_are_phased_whatever_the_tiles_and_threads() {
+    let case = Case::new();
+    let b = &case.bases;
+    let shares = [
+        (1500, 50),
+        (1550, 100),
+        (1580, 150),
+        (1585, 50),
+        (1640, 150),
+        (3500, 50),
+    ];
+    let variants = shares.map(|(p, share)| (p, leak(&b[p..=p]), other(b[p]), share));
+    case.write_bam("reads.bam", 60, &variants, 8000, "coordinate");
+    let call = |panel: &str, threads: usize| {
+        std::fs::write(case.path("panel.bed"), panel).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let options = case.options(Mode::Germline, "o.vcf.gz");
+        pool.install(|| case.call(&options)).unwrap();
+        phases(&case.path("o.vcf.gz"))
+    };
+    let own = |p: usize, genotype: &str, set| (p + 1, genotype.to_string(), set);
+    let expected = [
+        own(1500, "0|1", Some(1501)),
+        own(1550, "1/1", None),
+        own(1580, "1|0", Some(1501)),
+        own(1585, "0|1", Some(1501)),
+        own(1640, "1|0", Some(1501)),
+        own(3500, "0/1", None),
+    ];
+    assert_eq!(call("one\t1000\t5000\n", 1), expected);
+    let in_two = "one\t1000\t1530\none\t1531\t5000\n";
+    assert_eq!(call(in_two, 7), expected, "windows of two tiles");
+}
+
+#[test]
+fn a_gvcf_covers_each_base_of_the_panel_once_and_says_nothing_of_bases_without_reads() {
+    let case = Case::new();
+    std::fs::write(case.path("panel.bed"), "one\t1000\t5000\none\t5500\t6000\n").unwrap();
+    let b = &case.bases;
+    let variants = [
+        (1500, leak(&b[1500..1501]), other(b[1500]), 50),
+        (4000, leak(&b[4000..4005]), leak(&b[4000..4001]), 50),
+    ];
+    case.write_bam("reads.bam", 40, &variants, 8000, "coordinate");
+    let call = |gvcf: bool| {
+        let options = CallOptions {
+            gvcf,
+            ..case.options(Mode::Germline, "o.vcf.gz")
+        };
+        case.call(&options).unwrap();
+        let text = inflate(&case.path("o.vcf.gz"));
+        let lines = text.lines().filter(|l| !l.starts_with('#'));
+        let split = |l: &str| l.split('\t').map(String::from).collect();
+        lines.map(split).collect::<Vec<Vec<String>>>()
+    };
+    let plain = call(false);
+    let all = call(true);
+    let (blocks, records): (Vec<_>, Vec<_>) = all.iter().partition(|c| c[4] == "<*>");
+    for (record, plain) in records.iter().zip(&plain) {
+        assert_eq!(record[4], format!("{},<*>", plain[4]));
+        let [long, short] = [record, plain].map(|c| -> Vec<Vec<&str>> {
+            c[9].split(':').map(|v| v.split(',').collect()).collect()
+        });
+        // GT:AD:DP:AF:SB:GQ:PL
+        assert_eq!([1, 3, 6].map(|k| long[k].len()), [3, 2, 6]);
+        let is_kept = |k: usize| long[k][..short[k].len()] == short[k][..];
+        assert!((0..7).all(is_kept), "{long:?} {short:?}");
+        assert!(
+            long[6][3..]
+                .iter()
+                .all(|pl| pl.parse::<u32>().unwrap() > 99)
+        );
+    }
+    assert_eq!((records.len(), plain.len()), (2, 2));
+
+    let mut covered = vec![0; 8000];
+    for c in &all {
+        let start: usize = c[1].parse().unwrap();
+        let end = match c[7].strip_prefix("END=") {
+            Some(end) => end.parse().unwrap(),
+            None => start - 1 + c[3].len(),
+        };
+        covered[start - 1..end].iter_mut().for_each(|n| *n += 1);
+        assert_eq!(c[3].as_bytes(), &b[start - 1..][..c[3].len()]);
+    }
+    let expected = |p: usize| u32::from((1000..5000).contains(&p) || (5500..6000).contains(&p));
+    assert!((0..8000).all(|p| covered[p] == expected(p)), "{covered:?}");
+
+    let bare: Vec<&str> = blocks.iter().rev().map(|c| &c[9][..]).take(1).collect();
+    assert_eq!(bare, ["./.:0:0:0:0,0,0"], "5,500 to 6,000 in one");
+    let sure = blocks
+        .iter()
+        .filter(|c| c[9].starts_with("0/0:99:"))
+        .count();
+    assert!(sure > 3, "{blocks:?}");
+    let message = case
+        .call(&CallOptions {
+            gvcf: true,
+            ..case.options(Mode::Somatic, "o.vcf.gz")
+        })
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("--gvcf is for --mode germline"),
+        "{message}"
+    );
+}
+
+/// An SNV that all reads carry, and one that half of them do.
+fn all_and_half(case: &Case) -> [Planted; 2] {
+    let b = &case.bases;
+    [(1500, 100), (2500, 50)].map(|(p, share)| (p, leak(&b[p..=p]), other(b[p]), share))
+}
+
+#[test]
+fn a_genotype_of_mitochondria_has_one_allele_and_a_likelihood_for_each() {
+    let case = Case::of("chrM");
+    let variants = all_and_half(&case);
+    case.write_bam("reads.bam", 40, &variants, 8000, "coordinate");
+    case.call(&case.options(Mode::Germline, "o.vcf.gz"))
+        .unwrap();
+    let text = inflate(&case.path("o.vcf.gz"));
+    let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with('#')).collect();
+    assert_eq!(
+        lines.len(),
+        1,
+        "half of the reads are no genotype: {lines:?}"
+    );
+    let sample: Vec<&str> = lines[0].split('\t').nth(9).unwrap().split(':').collect();
+    let [gt, .., gq, pl] = sample[..] else {
+        panic!("{sample:?}")
+    };
+    let pl: Vec<u32> = pl.split(',').map(|x| x.parse().unwrap()).collect();
+    assert_eq!((gt, gq, pl.len(), pl[1]), ("1", "99", 2, 0));
+    assert!(!text.contains("##theralign_sex"), "no matter of the sex");
+}
+
+#[test]
+fn y_is_diploid_until_a_sex_is_stated_none_of_a_female_and_of_a_known_build_for_a_male() {
+    let case = Case::of("chrY");
+    let variants = all_and_half(&case);
+    case.write_bam("reads.bam", 40, &variants, 8000, "coordinate");
+    let call = |sex: Option<Sex>| {
+        let options = CallOptions {
+            sex,
+            ..case.options(Mode::Germline, "o.vcf.gz")
+        };
+        case.call(&options)
+    };
+    let genotypes = || -> Vec<String> {
+        let all = records(&case.path("o.vcf.gz"));
+        all.into_iter().map(|r| r.4).collect()
+    };
+    assert!(call(None).unwrap().sex_assumed);
+    assert_eq!(genotypes(), ["1/1", "0/1"]);
+    let header = inflate(&case.path("o.vcf.gz"));
+    assert!(header.contains("##theralign_sex=not stated; X and Y were called as diploid\n"));
+    assert!(!call(Some(Sex::Female)).unwrap().sex_assumed);
+    assert!(genotypes().is_empty());
+    let message = call(Some(Sex::Male)).unwrap_err().to_string();
+    assert!(message.contains("chrY has 8000 bases"), "{message}");
+    let somatic = CallOptions {
+        sex: Some(Sex::Male),
+        ..case.options(Mode::Somatic, "o.vcf.gz")
+    };
+    let message = case.call(&somatic).unwrap_err().to_string();
+    assert!(
+        message.contains("--sex is for --mode germline"),
+        "{message}"
+    );
 }
 
 #[test]

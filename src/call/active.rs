@@ -3,6 +3,7 @@
 
 use super::allele::{Stretch, indels, reach};
 use super::damage::DamageCounts;
+use super::gvcf::Certainty;
 use super::math::ln_choose;
 use super::reads::Load;
 use super::repeats::{Repeat, SlipCounts, Slippage};
@@ -30,6 +31,16 @@ pub struct Suspect {
     pub forced: bool,
 }
 
+impl Suspect {
+    /// Phred that one fragment shows it by error, a slip of its repeat among them.
+    pub fn error_quality(&self, slippage: &Slippage) -> f64 {
+        self.repeat.map_or(f64::from(self.quality), |r| {
+            let slips = slippage.rate_of(r, r.units_added(&self.variant));
+            f64::from(self.quality).min(-10.0 * slips.log10())
+        })
+    }
+}
+
 /// A place at which reads stop to fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clipped {
@@ -48,6 +59,8 @@ pub struct Survey {
     pub suspects: Vec<Suspect>,
     /// Fragments usable for calling at each base.
     pub depth: Vec<u32>,
+    /// How sure the reference is at each base, if that is to be written.
+    pub certainty: Vec<Certainty>,
     /// Places at which so many reads are clipped, by position.
     pub clipped: Vec<Clipped>,
     /// What the tile adds to the count of wrong copies.
@@ -224,11 +237,7 @@ pub fn is_active(s: &Suspect, slippage: &Slippage, germline: bool) -> bool {
         return s.count * 10 >= s.depth
             && (s.repeat.is_some() || log_odds(s.count, s.depth, f64::from(s.quality)) > ACTIVE);
     }
-    let quality = s.repeat.map_or(f64::from(s.quality), |r| {
-        let slips = slippage.rate_of(r, r.units_added(&s.variant));
-        f64::from(s.quality).min(-10.0 * slips.log10())
-    });
-    log_odds(s.count, s.depth, quality) > ACTIVE
+    log_odds(s.count, s.depth, s.error_quality(slippage)) > ACTIVE
 }
 
 /// Are enough reads clipped at one place to look for what they show?

@@ -7,6 +7,7 @@ use super::diploid::Pairs;
 use super::filter::{self, Traits};
 use super::genotype::{Locus, absence_odds, balance, fraction_odds};
 use super::haplotype::{Haplotype, Weighed};
+use super::phase::{self, Leaning, Phase};
 use super::reads::{Load, Read};
 use super::record::{Call, Sample};
 use super::repeats::{self, Repeat, Slippage};
@@ -43,6 +44,8 @@ pub struct Found<'a> {
     pub slippage: &'a Slippage,
     /// How often this sample's molecules are wrong copies.
     pub damage: &'a Damage,
+    /// How many haplotypes a germline sample has here.
+    pub copies: usize,
 }
 
 impl Found<'_> {
@@ -58,9 +61,9 @@ impl Found<'_> {
         &self.window.alleles[bit.trailing_zeros() as usize]
     }
 
-    /// Genotypes: the best pair of haplotypes decides which alleles there are; alleles of one place and
-    /// kind are one record.
-    pub fn germline(&self) -> Vec<Call> {
+    /// Genotypes: the best pair of haplotypes (the best one, where there is one copy) decides which alleles
+    /// there are; alleles of one place and kind are one record. The pair also says how they go together.
+    pub fn germline(&self) -> (Vec<Call>, Leaning) {
         let repeats = repeats::find(self.around);
         let cost: Vec<f64> = self
             .window
@@ -68,12 +71,12 @@ impl Found<'_> {
             .iter()
             .map(|v| cost(v, &repeats, self.slippage))
             .collect();
-        let pairs = Pairs::weigh(self.haplotypes, &self.weighed[0], &cost);
+        let pairs = Pairs::weigh(self.haplotypes, &self.weighed[0], &cost, self.copies);
         let (a, b) = pairs.best();
-        let sides = [self.haplotypes[a].carries, self.haplotypes[b].carries];
+        let sides = &[a, b].map(|h| self.haplotypes[h].carries)[..self.copies];
         let mut places: Vec<Vec<u32>> = Vec::new();
         for bit in self.carried() {
-            if (sides[0] | sides[1] | self.window.forced) & bit == 0 {
+            if (sides.iter().fold(0, |all, side| all | side) | self.window.forced) & bit == 0 {
                 continue;
             }
             let place = |b: u32| (self.allele(b).pos, self.allele(b).is_indel());
@@ -82,38 +85,77 @@ impl Found<'_> {
                 None => places.push(vec![bit]),
             }
         }
-        places
-            .iter()
-            .filter_map(|bits| self.genotype_of(bits, &pairs, &cost, sides))
-            .collect()
+        let of_place = |bits: &Vec<u32>| self.genotype_of(bits, &pairs, &cost, sides);
+        let mut calls: Vec<Call> = places.iter().filter_map(of_place).collect();
+        if !self.is_phased(&calls, &pairs) {
+            for call in &mut calls {
+                call.phase = None;
+            }
+        }
+        let leaning = if calls.iter().any(|c| c.phase.is_some()) {
+            phase::leaning(&self.weighed[0], (a, b), self.loads[0])
+        } else {
+            Vec::new()
+        };
+        (calls, leaning)
     }
 
-    /// The record of alleles that share a place; `sides` are the best pair's alleles.
+    /// Is it sure how the window's heterozygous calls go together? Fragments must reach from each to the
+    /// next, and the same alleles must fit them less when put together otherwise.
+    fn is_phased(&self, calls: &[Call], pairs: &Pairs) -> bool {
+        let mut places: Vec<u32> = calls
+            .iter()
+            .filter(|c| c.phase.is_some())
+            .map(|c| c.variant.pos.0)
+            .collect();
+        places.sort_unstable();
+        let reach = |w: &&Weighed, place: u32| {
+            let mut reads = w.reads.iter().map(|&r| &self.loads[0].reads[r as usize]);
+            reads.any(|r| (r.start..r.end).contains(&place))
+        };
+        let joined = places.windows(2).all(|p| {
+            let both = |w: &&Weighed| reach(w, p[0]) && reach(w, p[1]);
+            let fragments = self.weighed[0].iter().filter(both).count();
+            fragments >= phase::LEAST_FRAGMENTS as usize
+        });
+        let otherwise = || pairs.otherwise_together(self.haplotypes) >= phase::DECISIVE;
+        places.len() < 2 || (joined && otherwise())
+    }
+
+    /// The record of alleles that share a place; `sides` are the alleles of the best haplotypes.
     fn genotype_of(
         &self,
         bits: &[u32],
         pairs: &Pairs,
         cost: &[f64],
-        sides: [u32; 2],
+        sides: &[u32],
     ) -> Option<Call> {
         let weighed = &self.weighed[0];
         let of_set = |set: u32| bits.iter().position(|b| set & b != 0).map_or(0, |k| k + 1);
         let carries: Vec<usize> = self.haplotypes.iter().map(|h| of_set(h.carries)).collect();
         let mut genotype = pairs.at(&carries, bits.len() + 1);
         // What the window as a whole is, each of its places is.
-        let (x, y) = (of_set(sides[0]), of_set(sides[1]));
-        genotype.alleles = (x.min(y), x.max(y));
+        genotype.alleles = sides.iter().map(|&side| of_set(side)).collect();
+        let phase = match genotype.alleles[..] {
+            [x, y] if x != y => Some(Phase {
+                set: 0,
+                alleles: [x, y],
+            }),
+            _ => None,
+        };
+        genotype.alleles.sort_unstable();
         let prior = 10f64.powf(-cost[bits[0].trailing_zeros() as usize] / 10.0);
         let locus = Locus::of(self.haplotypes, weighed, bits);
-        let artefact = genotype.alleles == (0, 1)
-            && balance(&gains(&locus), prior).is_some_and(|balance| balance < 0.0);
+        let artefact = matches!(genotype.alleles[..], [0, 1] | [1])
+            && balance(&gains(&locus), prior, self.copies).is_some_and(|balance| balance < 0.0);
         let forced = bits.iter().any(|b| self.window.forced & b != 0);
-        let absent = genotype.alleles.1 == 0 || genotype.qual < EMIT_QUALITY || artefact;
+        let absent = genotype.is_reference() || genotype.qual < EMIT_QUALITY || artefact;
+        let called = genotype.alleles.clone();
         if absent && !forced {
             return None;
         }
         if absent {
-            genotype.alleles = (0, 0);
+            genotype.alleles = vec![0; self.copies];
         }
         let variants: Vec<&Variant> = bits.iter().map(|&b| self.allele(b)).collect();
         let longest = variants.iter().max_by_key(|v| v.reference.len())?;
@@ -142,8 +184,10 @@ impl Found<'_> {
             filters,
             info: info(&traits),
             forced,
+            phase: phase.filter(|_| !absent),
             samples: vec![Sample {
                 likelihoods: Some((genotype.gq, genotype.pl)),
+                unlisted: locus.with_unlisted(&called, bits.len() + 1),
                 ..sample(&traits, genotype.alleles)
             }],
         })
@@ -213,7 +257,7 @@ impl Found<'_> {
         let mut fields = info(&tumor);
         fields.insert(0, ("TLOD", format!("{odds:.2}")));
         let shown = untempered >= EMIT && tumor.support[1] > 0;
-        let mut samples = vec![sample(&tumor, (0, usize::from(shown)))];
+        let mut samples = vec![sample(&tumor, vec![0, usize::from(shown)])];
         if let (Some(locus), Some(weighed)) = (loci.get(1), self.weighed.get(1)) {
             let normal = filter::traits(&variant, locus, weighed, self.loads[1]);
             let gains = gains(locus);
@@ -227,7 +271,7 @@ impl Found<'_> {
                 fraction,
             ));
             fields.insert(1, ("NLOD", format!("{absence:.2}")));
-            samples.push(sample(&normal, (0, 0)));
+            samples.push(sample(&normal, vec![0, 0]));
         }
         filters.sort();
         Some(Call {
@@ -237,6 +281,7 @@ impl Found<'_> {
             filters,
             info: fields,
             forced,
+            phase: None,
             samples,
         })
     }
@@ -381,7 +426,7 @@ fn info(t: &Traits) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn sample(t: &Traits, genotype: (usize, usize)) -> Sample {
+fn sample(t: &Traits, genotype: Vec<usize>) -> Sample {
     Sample {
         genotype,
         support: t.support.clone(),
@@ -389,6 +434,8 @@ fn sample(t: &Traits, genotype: (usize, usize)) -> Sample {
         depth: t.depth,
         strands: t.strands,
         likelihoods: None,
+        unlisted: Vec::new(),
+        phase_set: None,
     }
 }
 

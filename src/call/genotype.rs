@@ -2,7 +2,7 @@
 
 use super::haplotype::{Haplotype, Weighed};
 use super::math::{digamma, ln_gamma};
-use crate::domain::quality::{BIT, BITS_PER_PHRED};
+use crate::domain::quality::{BIT, BITS_PER_PHRED, log_add};
 
 /// A fragment speaks for an allele if it fits it this much better than the next (0.2 in log10, as GATK).
 pub const INFORMATIVE: i32 = (2.0 * BITS_PER_PHRED * BIT as f64) as i32;
@@ -50,6 +50,37 @@ impl Locus {
         clear.then_some(best)
     }
 
+    /// Phred by which a genotype with an allele that is not listed is less likely than the `called` one:
+    /// for each listed allele beside it, then for itself alone. No fragment fits such an allele better than
+    /// the worst one that is listed. Of one copy, there is the last of these only.
+    pub fn with_unlisted(&self, called: &[usize], alleles: usize) -> Vec<u32> {
+        let of_pair = |pick: &dyn Fn(&[i32]) -> (i32, i32)| -> i64 {
+            let pairs = self.fits.iter().map(|f| pick(f));
+            pairs.map(|(x, y)| i64::from(log_add(x, y) - BIT)).sum()
+        };
+        // An allele that no haplotype carries fits as badly as any.
+        let worst = |f: &[i32]| {
+            f.iter()
+                .copied()
+                .filter(|&x| x > i32::MIN)
+                .min()
+                .unwrap_or(0)
+        };
+        let fit = |f: &[i32], k: usize| f[k].max(worst(f));
+        let (x, y) = (called[0], called[called.len() - 1]);
+        let best = of_pair(&|f| (fit(f, x), fit(f, y)));
+        let phred = |likelihood: i64| {
+            let less = (best - likelihood) as f64 / f64::from(BIT) / BITS_PER_PHRED;
+            less.round().clamp(0.0, 9999.0) as u32
+        };
+        let beside = if called.len() == 1 { 0 } else { alleles };
+        let mut out: Vec<u32> = (0..beside)
+            .map(|k| phred(of_pair(&|f| (fit(f, k), worst(f)))))
+            .collect();
+        out.push(phred(of_pair(&|f| (worst(f), worst(f)))));
+        out
+    }
+
     /// Fragments by the allele that they speak for.
     pub fn support(&self) -> Vec<u32> {
         let mut counts = vec![0; self.fits.first().map_or(0, Vec::len)];
@@ -62,17 +93,24 @@ impl Locus {
     }
 }
 
-/// A diploid genotype and how sure it is.
+/// A genotype and how sure it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Genotype {
-    /// The two alleles, the lower first.
-    pub alleles: (usize, usize),
+    /// The allele of each copy, the lower first.
+    pub alleles: Vec<usize>,
     /// Phred that this is not the genotype, 0..=99.
     pub gq: u32,
     /// Phred that there is no variant at all.
     pub qual: f64,
     /// Phred-scaled likelihoods, the best 0, in VCF's order (VCF 4.4 §1.6.2).
     pub pl: Vec<u32>,
+}
+
+impl Genotype {
+    /// Is no copy anything else than the reference?
+    pub fn is_reference(&self) -> bool {
+        self.alleles.iter().all(|&a| a == 0)
+    }
 }
 
 /// log10 odds that an allele is there at some fraction, over not at all: the variational evidence of
@@ -103,18 +141,21 @@ pub fn fraction_odds(gains: &[f64]) -> f64 {
     evidence / std::f64::consts::LN_10
 }
 
-/// Phred by which "half of the fragments carry it" is likelier than "some do, and always will":
-/// reads of another copy of the sequence, slips of a repeat. Such artefacts have any fraction below
-/// a third. `None` for fractions above that.
-pub fn balance(gains: &[f64], prior: f64) -> Option<f64> {
+/// Phred by which "one of `copies` carries it, and so does this share of the fragments" is likelier than
+/// "some do, and always will": reads of another copy of the sequence, slips of a repeat. Such artefacts
+/// have any fraction below two thirds of that share. `None` for fractions above that.
+pub fn balance(gains: &[f64], prior: f64, copies: usize) -> Option<f64> {
     let speak: Vec<f64> = gains.iter().copied().filter(|g| g.abs() >= 1.0).collect();
     let carriers = speak.iter().filter(|&&g| g > 0.0).count();
-    if carriers * 3 >= speak.len() {
+    if carriers * 3 * copies >= speak.len() * 2 {
         return None;
     }
-    let het: f64 = -absence_odds(gains);
+    let carried: f64 = match copies {
+        1 => gains.iter().sum::<f64>() * std::f64::consts::LOG10_2,
+        _ => -absence_odds(gains),
+    };
     let artefact = fraction_odds(gains);
-    Some(10.0 * (het + prior.log10() - artefact - ARTEFACT.log10()))
+    Some(10.0 * (carried + prior.log10() - artefact - ARTEFACT.log10()))
 }
 
 /// Prior chance of an artefact at a place.
@@ -156,15 +197,39 @@ mod tests {
     #[test]
     fn a_tenth_of_many_fragments_is_no_genotype_but_a_fifth_of_few_is() {
         let gains = |a, b| [vec![-12.0; a], vec![12.0; b]].concat();
-        assert!(balance(&gains(104, 13), 1e-3).unwrap() < -50.0);
-        assert!(balance(&gains(24, 6), 1e-3).unwrap() > 0.0);
-        assert_eq!(balance(&gains(20, 20), 1e-3), None);
+        assert!(balance(&gains(104, 13), 1e-3, 2).unwrap() < -50.0);
+        assert!(balance(&gains(24, 6), 1e-3, 2).unwrap() > 0.0);
+        assert_eq!(balance(&gains(20, 20), 1e-3, 2), None);
+    }
+
+    #[test]
+    fn half_of_the_fragments_are_a_genotype_of_two_copies_but_not_of_one() {
+        let gains = |a, b| [vec![-12.0; a], vec![12.0; b]].concat();
+        assert!(balance(&gains(20, 20), 1e-3, 1).unwrap() < -50.0);
+        assert_eq!(balance(&gains(3, 37), 1e-3, 1), None);
     }
 
     #[test]
     fn a_clean_normal_has_positive_odds_of_absence() {
         assert!(absence_odds(&[-12.0; 20]) > 5.0);
         assert!(absence_odds(&[vec![-12.0; 10], vec![12.0; 10]].concat()) < -20.0);
+    }
+
+    #[test]
+    fn an_unlisted_allele_fits_no_fragment_better_than_the_worst_listed_one() {
+        let fits = [vec![vec![0, -20 * BIT]; 8], vec![vec![-20 * BIT, 0]; 8]].concat();
+        let locus = Locus { fits };
+        // Half of the fragments lose 19 bits, or all of them do: they had half of the copies before.
+        assert_eq!(locus.with_unlisted(&[0, 1], 2), [458, 458, 915]);
+        assert_eq!(locus.with_unlisted(&[1], 2).len(), 1);
+        let silent = Locus {
+            fits: vec![vec![0, 0]; 8],
+        };
+        assert_eq!(
+            silent.with_unlisted(&[0, 0], 2),
+            [0, 0, 0],
+            "nothing is known"
+        );
     }
 
     #[test]

@@ -75,6 +75,9 @@ pub(super) fn table(
             .map(|(t, s)| s.depth[(v.pos.0 - t.span.start) as usize]);
         let limit = match depth {
             None => Err("outside the panel".to_string()),
+            Some(_) if context.ploidy.at(v.contig, v.pos) == 0 => {
+                Err("the sample has no copy of this contig".to_string())
+            }
             Some(depth) => limit(depth, error(context, learned, v)),
         };
         let spelt = |c: &Call| c.variant == *v && c.others.is_empty();
@@ -97,11 +100,11 @@ pub(super) fn table(
         let sample = &call.samples[0];
         let (low, high) = interval(sample.across[1], sample.across.iter().sum());
         let filters: Vec<&str> = call.filters.iter().map(|f| f.id).collect();
-        let there = sample.genotype.1 > 0 && filters.is_empty();
+        let there = sample.is_variant() && filters.is_empty();
         let (status, reason) = match limit {
             _ if there => ("detected", String::new()),
             Err(reason) => ("not_assessed", reason),
-            Ok(_) if sample.genotype.1 > 0 => ("filtered", filters.join(";")),
+            Ok(_) if sample.is_variant() => ("filtered", filters.join(";")),
             Ok(_) => ("not_detected", String::new()),
         };
         let _ = writeln!(

@@ -145,6 +145,19 @@ mod tests {
         assert_eq!(reads[1].weighed, [30, 22]);
     }
 
+    #[test]
+    fn mates_that_disagree_are_not_heard_unless_one_is_clearly_better() {
+        let mut reads = vec![
+            read(0, 10, &[(2, CigarOp::Match)], b"AC"),
+            read(0, 10, &[(2, CigarOp::Match)], b"TG"),
+        ];
+        reads[1].quals[1] = 11;
+        settle(&mut reads, 1);
+        assert_eq!(reads[0].counted, [0, 26]);
+        assert_eq!(reads[1].counted, [0, 0]);
+        assert_eq!(reads[0].weighed, [0, 0]);
+    }
+
     /// A pair of 60 bases of the genome, each read of which goes on for three bases of adapter.
     fn short_pair(forward: &[(u32, CigarOp)], reverse: &[(u32, CigarOp)]) -> Vec<Read> {
         let bases = [b'A'; 63];

@@ -14,12 +14,15 @@ pub mod decide;
 pub mod diploid;
 pub mod filter;
 pub mod genotype;
+pub mod gvcf;
 pub mod haplotype;
 pub mod limit;
 mod loci;
 mod mates;
 pub mod math;
 pub mod merge;
+pub mod phase;
+pub mod ploidy;
 pub mod reads;
 pub mod record;
 pub mod repeats;
@@ -39,6 +42,8 @@ use active::{Clipped, Survey, Suspect};
 use allele::Stretch;
 use damage::{Damage, DamageCounts};
 use haplotype::Jobs;
+use phase::Decided;
+use ploidy::{Ploidy, Sex};
 use rayon::prelude::*;
 use reads::{Bam, Load, ReadFilter};
 use record::Call;
@@ -51,7 +56,7 @@ use std::sync::Mutex;
 /// What to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
-    /// Two copies of each chromosome: genotypes.
+    /// Genotypes: two copies of each chromosome, or what `sex` says.
     Germline,
     /// Alleles at any fraction.
     Somatic,
@@ -72,6 +77,10 @@ pub struct CallOptions {
     pub force: Option<PathBuf>,
     /// What to look for.
     pub mode: Mode,
+    /// Of a germline sample; without it, X and Y are taken to have two copies like the others.
+    pub sex: Option<Sex>,
+    /// Write what lies between a germline sample's variants as well.
+    pub gvcf: bool,
     /// The VCF to write, block-gzipped; its index and `.depth.bed.gz` stand beside it.
     pub output: PathBuf,
     /// Reads below this MAPQ are left out.
@@ -98,6 +107,8 @@ impl CallOptions {
             normal: None,
             force: None,
             mode,
+            sex: None,
+            gvcf: false,
             output,
             min_mapq: 20,
             min_base_quality: 13,
@@ -120,6 +131,9 @@ pub struct CallSummary {
     pub windows: u64,
     /// Windows in which some fragments were left out because there were too many.
     pub capped_windows: u64,
+    /// X or Y was called as if it had two copies, since no sex was stated.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sex_assumed: bool,
     /// Records written.
     pub records: u64,
     /// Records that pass all filters.
@@ -158,6 +172,7 @@ struct Context<'a> {
     options: &'a CallOptions,
     tumor: Bam,
     normal: Option<Bam>,
+    ploidy: Ploidy,
     /// What was asked for, and its normalized allele.
     asked: Vec<(Locus, Variant)>,
     exactness: Mutex<Exactness>,
@@ -203,10 +218,12 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
     let called = units
         .par_iter()
         .map(|unit| call_windows(&context, unit, &learned))
-        .collect::<Result<Vec<(Vec<Call>, u64)>>>()?;
+        .collect::<Result<Vec<(Vec<Decided>, u64)>>>()?;
 
     let capped = called.iter().map(|c| c.1).sum();
-    let mut calls: Vec<Call> = called.into_iter().flat_map(|c| c.0).collect();
+    let mut decided: Vec<Decided> = called.into_iter().flat_map(|c| c.0).collect();
+    phase::link(&mut decided);
+    let mut calls: Vec<Call> = decided.into_iter().flat_map(|d| d.calls).collect();
     calls.sort_by(|a, b| {
         a.variant
             .cmp(&b.variant)
@@ -216,6 +233,7 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
     // An allele at the border of two windows is known to both; who is surer of it has it.
     calls.dedup_by(|b, a| a.variant == b.variant && a.others == b.others);
     decide::mark_clusters(&mut calls);
+    phase::name_sets(&mut calls);
     let depth_file = write(&context, &plan, &tiles, &surveys, &calls, &learned)?;
     Ok(CallSummary {
         panel_bases: regions.iter().map(|r| u64::from(r.1.len())).sum(),
@@ -226,6 +244,7 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
             .sum(),
         windows: units.iter().map(|u| u.windows.len() as u64).sum(),
         capped_windows: capped,
+        sex_assumed: context.ploidy.assumed,
         records: calls.len() as u64,
         passed: calls.iter().filter(|c| c.filters.is_empty()).count() as u64,
         depth_file,
@@ -246,8 +265,30 @@ impl<'a> Context<'a> {
                 "Give the normal sample alone for its germline variants, or leave --mode out.",
             ));
         }
+        if options.sex.is_some() && options.mode == Mode::Somatic {
+            return Err(Error::usage(
+                "--sex is for --mode germline",
+                "A somatic allele may have any fraction; leave --sex out.",
+            ));
+        }
+        if options.gvcf && options.shard.count > 1 {
+            return Err(Error::usage(
+                "--gvcf and --shard exclude each other",
+                "Where blocks end depends on all windows; call the panel in one run.",
+            ));
+        }
+        if options.gvcf && options.mode == Mode::Somatic {
+            return Err(Error::usage(
+                "--gvcf is for --mode germline",
+                "That an allele is absent at any fraction, nobody can say; --force tells of alleles by name.",
+            ));
+        }
         let mut needed: Vec<ContigId> = regions.iter().map(|r| r.0).collect();
         needed.dedup();
+        let named = |&id: &ContigId| {
+            let contig = reference.contig(id);
+            (id, contig.name.as_str(), contig.length)
+        };
         let open = |path: &PathBuf| Bam::open(path, reference, &needed);
         Ok(Context {
             reference,
@@ -255,6 +296,10 @@ impl<'a> Context<'a> {
             options,
             tumor: open(&options.tumor)?,
             normal: options.normal.as_ref().map(open).transpose()?,
+            ploidy: match options.mode {
+                Mode::Somatic => Ploidy::default(),
+                Mode::Germline => Ploidy::of(needed.iter().map(named), options.sex)?,
+            },
             asked: match &options.force {
                 None => Vec::new(),
                 Some(path) => loci::read(path, reference)?,
@@ -312,7 +357,11 @@ fn survey_tile(context: &Context, tile: Tile) -> Result<Survey> {
         |gpu| gpu.pileup(&bases, &cigars, &segments, settings),
         |cpu| cpu.pileup(&bases, &cigars, &segments, settings),
     )?;
-    Ok(active::survey(&load, &counts, settings, tile.span, &around))
+    let mut survey = active::survey(&load, &counts, settings, tile.span, &around);
+    if context.options.gvcf {
+        survey.certainty = gvcf::certainties(&counts, tile.span, &around);
+    }
+    Ok(survey)
 }
 
 /// Second round: windows, each with the tile in which its first allele stands.
@@ -366,14 +415,16 @@ fn plan(
                 tiles[home].span.contains(first),
                 "a sign stands in the tile that showed it"
             );
-            plan.add(contig, home, window);
+            if context.ploidy.at(contig, Pos(window.core.start)) > 0 {
+                plan.add(contig, home, window);
+            }
         }
     }
     plan
 }
 
-/// Third round: the calls of a unit's windows, and in how many of these there were too many fragments.
-fn call_windows(context: &Context, unit: &Unit, learned: &Learned) -> Result<(Vec<Call>, u64)> {
+/// Third round: what comes of a unit's windows, and in how many of these there were too many fragments.
+fn call_windows(context: &Context, unit: &Unit, learned: &Learned) -> Result<(Vec<Decided>, u64)> {
     let Unit { contig, windows } = unit;
     let contig = *contig;
     let start = windows.iter().map(|w| w.span.start).min().unwrap_or(0);
@@ -402,9 +453,9 @@ fn call_windows(context: &Context, unit: &Unit, learned: &Learned) -> Result<(Ve
         asked.push((w, haplotypes, of_samples));
     }
     let results = likelihoods(context, &jobs)?;
-    let mut calls = Vec::new();
+    let mut decided = Vec::new();
     let mut capped = 0;
-    for (window, haplotypes, of_samples) in asked {
+    for (planned, (window, haplotypes, of_samples)) in windows.iter().zip(asked) {
         let most = context.options.max_fragments;
         let weighed: Vec<_> = of_samples
             .iter()
@@ -425,14 +476,21 @@ fn call_windows(context: &Context, unit: &Unit, learned: &Learned) -> Result<(Ve
             around: &around,
             slippage: &learned.slippage,
             damage: &learned.damage,
+            copies: context.ploidy.at(contig, Pos(window.core.start)),
         };
-        calls.extend(if context.germline() {
+        let (calls, leaning) = if context.germline() {
             found.germline()
         } else {
-            found.somatic()
+            (found.somatic(), Vec::new())
+        };
+        decided.push(Decided {
+            contig,
+            core: planned.core,
+            calls,
+            leaning,
         });
     }
-    Ok((calls, capped))
+    Ok((decided, capped))
 }
 
 /// The likelihoods of all jobs: from the device, or, to measure that, in double precision.
@@ -483,8 +541,14 @@ fn write(
         .iter()
         .map(|c| (c.name.as_str(), c.length))
         .collect();
-    let lines: Vec<vcf::Line> = calls.iter().map(|c| c.line(context.reference)).collect();
-    let header = record::header(context.reference, options, &names);
+    let of_call = |c: &Call| c.line(context.reference, options.gvcf);
+    let mut lines: Vec<vcf::Line> = calls.iter().map(of_call).collect();
+    if options.gvcf {
+        let between = gvcf::lines(context, tiles, surveys, calls, &learned.slippage);
+        lines.extend(between);
+        lines.sort_by_key(|l| (l.contig, l.start));
+    }
+    let header = record::header(context, &names);
     let depth_file = vcf::sibling(&options.output, ".depth.bed.gz");
     vcf::write_bgzf(&depth_file, &depth_lines(context.reference, tiles, surveys))?;
     if !context.asked.is_empty() {

@@ -559,19 +559,6 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn mates_that_disagree_are_not_heard_unless_one_is_clearly_better() {
-        let mut reads = vec![
-            read(0, 10, &[(2, CigarOp::Match)], b"AC"),
-            read(0, 10, &[(2, CigarOp::Match)], b"TG"),
-        ];
-        reads[1].quals[1] = 11;
-        settle_overlaps(&mut reads, 1);
-        assert_eq!(reads[0].counted, [0, 26]);
-        assert_eq!(reads[1].counted, [0, 0]);
-        assert_eq!(reads[0].weighed, [0, 0]);
-    }
-
-    #[test]
     fn the_part_in_a_window_takes_insertions_and_clips_along() {
         let r = read(
             0,

@@ -1,9 +1,12 @@
 //! Calls as lines of a VCF.
 
 use super::filter::{self, Filter};
+use super::gvcf::UNLISTED;
 use super::limit::interval;
-use super::{CallOptions, Mode};
-use crate::domain::Variant;
+use super::phase::Phase;
+use super::ploidy::Sex;
+use super::{Context, Mode};
+use crate::domain::{Pos, Variant};
 use crate::format::vcf::Line;
 use crate::genome::Reference;
 use std::fmt::Write;
@@ -11,8 +14,8 @@ use std::fmt::Write;
 /// One sample's columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// The alleles of its genotype, 0 for the reference.
-    pub genotype: (usize, usize),
+    /// The allele of each copy, 0 for the reference; in their order if `phase_set` names one.
+    pub genotype: Vec<usize>,
     /// Fragments that speak for each allele.
     pub support: Vec<u32>,
     /// Of these, the ones that fractions are made of (see [`Traits::across`](filter::Traits::across)).
@@ -23,6 +26,10 @@ pub struct Sample {
     pub strands: [u32; 4],
     /// Genotype quality and likelihoods, of a germline call.
     pub likelihoods: Option<(u32, Vec<u32>)>,
+    /// Likelihoods of the genotypes with an allele that is not listed, which follow those in VCF's order.
+    pub unlisted: Vec<u32>,
+    /// The place of the first call of those whose alleles are in the same order.
+    pub phase_set: Option<Pos>,
 }
 
 /// One record.
@@ -40,6 +47,8 @@ pub struct Call {
     pub info: Vec<(&'static str, String)>,
     /// Written because it was asked for, whatever the reads show.
     pub forced: bool,
+    /// How a heterozygous germline call's alleles go together with others.
+    pub phase: Option<Phase>,
     /// The tumor or germline sample, then the normal.
     pub samples: Vec<Sample>,
 }
@@ -126,8 +135,23 @@ const FORMAT: &[[&str; 4]] = &[
     ],
 ];
 
+/// FORMAT fields of genotypes.
+const FORMAT_GERMLINE: &[[&str; 4]] = &[[
+    "PS",
+    "1",
+    "Integer",
+    "Phase set: position of the first of the records whose alleles are in the same order",
+]];
+
+/// Lines of the blocks between variants.
+const GVCF: &str = "\
+    ##ALT=<ID=*,Description=\"Any allele that is not listed\">\n\
+    ##INFO=<ID=END,Number=1,Type=Integer,Description=\"Last position of the block\">\n\
+    ##FORMAT=<ID=MIN_DP,Number=1,Type=Integer,Description=\"Lowest DP in the block; its DP is the median\">\n";
+
 /// The header, down to the column names.
-pub fn header(reference: &Reference, options: &CallOptions, samples: &[String]) -> String {
+pub(super) fn header(context: &Context, samples: &[String]) -> String {
+    let (reference, options) = (context.reference, context.options);
     let mut h = String::from(
         "##fileformat=VCFv4.4\n##FILTER=<ID=PASS,Description=\"All filters passed\">\n",
     );
@@ -138,7 +162,14 @@ pub fn header(reference: &Reference, options: &CallOptions, samples: &[String]) 
             f.id, f.description
         );
     }
-    for (kind, fields) in [("INFO", INFO), ("FORMAT", FORMAT)] {
+    if options.gvcf {
+        h.push_str(GVCF);
+    }
+    let of_mode = match options.mode {
+        Mode::Somatic => &[],
+        Mode::Germline => FORMAT_GERMLINE,
+    };
+    for (kind, fields) in [("INFO", INFO), ("FORMAT", FORMAT), ("FORMAT", of_mode)] {
         for [id, number, of_type, text] in fields {
             let _ = writeln!(
                 h,
@@ -166,6 +197,9 @@ pub fn header(reference: &Reference, options: &CallOptions, samples: &[String]) 
         "##theralign_options=min_mapq={},min_base_quality={},max_fragments={}",
         options.min_mapq, options.min_base_quality, options.max_fragments
     );
+    if let Some(sex) = sex(options.sex, context.ploidy.assumed) {
+        let _ = writeln!(h, "##theralign_sex={sex}");
+    }
     let _ = writeln!(h, "##theralign_command={}", options.command);
     if options.shard.count > 1 {
         let _ = writeln!(h, "{}{}", super::merge::SHARD_LINE, options.shard);
@@ -179,15 +213,27 @@ pub fn header(reference: &Reference, options: &CallOptions, samples: &[String]) 
     h
 }
 
+/// What the header says of the sample's sex, if it matters.
+fn sex(stated: Option<Sex>, assumed: bool) -> Option<&'static str> {
+    match stated {
+        Some(Sex::Female) => Some("female"),
+        Some(Sex::Male) => Some("male"),
+        None => assumed.then_some("not stated; X and Y were called as diploid"),
+    }
+}
+
 impl Call {
-    /// The record's line.
-    pub fn line(&self, reference: &Reference) -> Line {
+    /// The record's line. In a `gvcf`, the last allele is any that is not listed.
+    pub fn line(&self, reference: &Reference, gvcf: bool) -> Line {
         let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
         let v = &self.variant;
         let mut alternates = text(&v.alternate);
         for o in &self.others {
             alternates.push(',');
             alternates.push_str(&text(o));
+        }
+        if gvcf {
+            let _ = write!(alternates, ",{UNLISTED}");
         }
         let filters = if self.filters.is_empty() {
             "PASS".into()
@@ -202,9 +248,10 @@ impl Call {
         if self.forced {
             info.push("FORCED".into());
         }
+        let with_phase = self.samples.iter().any(|s| s.phase_set.is_some());
         let with_likelihoods = self.samples.iter().any(|s| s.likelihoods.is_some());
         let mut line = format!(
-            "{}\t{}\t.\t{}\t{alternates}\t{:.1}\t{filters}\t{}\tGT:AD:DP:AF:SB{}",
+            "{}\t{}\t.\t{}\t{alternates}\t{:.1}\t{filters}\t{}\tGT:AD:DP:AF:SB{}{}",
             reference.contig(v.contig).name,
             v.pos.one_based(),
             text(&v.reference),
@@ -215,10 +262,11 @@ impl Call {
                 info.join(";")
             },
             if with_likelihoods { ":GQ:PL" } else { ":CI" },
+            if with_phase { ":PS" } else { "" },
         );
         for s in &self.samples {
             line.push('\t');
-            line.push_str(&s.columns());
+            line.push_str(&s.columns(gvcf));
         }
         Line {
             contig: v.contig.index(),
@@ -244,7 +292,18 @@ impl Sample {
         f64::from(self.across[k]) / f64::from(self.across.iter().sum::<u32>().max(1))
     }
 
-    fn columns(&self) -> String {
+    /// Does a copy carry anything else than the reference?
+    pub fn is_variant(&self) -> bool {
+        self.genotype.iter().any(|&a| a > 0)
+    }
+
+    /// The GT column.
+    fn copies(&self) -> String {
+        let alleles: Vec<String> = self.genotype.iter().map(ToString::to_string).collect();
+        alleles.join(if self.phase_set.is_some() { "|" } else { "/" })
+    }
+
+    fn columns(&self, gvcf: bool) -> String {
         let list = |values: &[u32]| {
             values
                 .iter()
@@ -253,21 +312,25 @@ impl Sample {
                 .join(",")
         };
         let alternates = 1..self.across.len();
-        let fractions: Vec<String> = alternates
-            .clone()
-            .map(|k| rounded(self.fraction(k)))
+        // No fragment speaks for what is not listed.
+        let unlisted: &[u32] = if gvcf { &[0] } else { &[] };
+        let support = [&self.support[..], unlisted].concat();
+        let listed = alternates.clone().map(|k| self.fraction(k));
+        let fractions: Vec<String> = listed
+            .chain(unlisted.iter().map(|_| 0.0))
+            .map(rounded)
             .collect();
         let mut out = format!(
-            "{}/{}:{}:{}:{}:{}",
-            self.genotype.0,
-            self.genotype.1,
-            list(&self.support),
+            "{}:{}:{}:{}:{}",
+            self.copies(),
+            list(&support),
             self.depth,
             fractions.join(","),
             list(&self.strands),
         );
         if let Some((gq, pl)) = &self.likelihoods {
-            let _ = write!(out, ":{gq}:{}", list(pl));
+            let unlisted = if gvcf { &self.unlisted[..] } else { &[] };
+            let _ = write!(out, ":{gq}:{}", list(&[&pl[..], unlisted].concat()));
         } else {
             let all = self.across.iter().sum();
             let intervals = alternates.map(|k| {
@@ -275,6 +338,9 @@ impl Sample {
                 format!("{},{}", rounded(low), rounded(high))
             });
             let _ = write!(out, ":{}", intervals.collect::<Vec<_>>().join(","));
+        }
+        if let Some(first) = self.phase_set {
+            let _ = write!(out, ":{}", first.one_based());
         }
         out
     }

@@ -4,7 +4,7 @@
 
 use super::active::{NEAR, Window};
 use super::assemble::LONGEST_CORE;
-use super::{Tile, decide::CLUSTER_REACH};
+use super::{Tile, decide::CLUSTER_REACH, phase};
 use crate::domain::{ContigId, Span, Variant};
 use std::collections::BTreeMap;
 
@@ -54,6 +54,7 @@ impl std::str::FromStr for Shard {
 const REACH: u32 = LONGEST_CORE + NEAR;
 /// Windows this far from each other do not share a call, nor a cluster of calls.
 const APART: u32 = 2 * REACH + CLUSTER_REACH;
+const _: () = assert!(phase::REACH <= APART, "a phase set stays within a group");
 
 /// Neighbouring windows whose calls may bear upon each other.
 #[derive(Clone, Debug)]

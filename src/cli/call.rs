@@ -1,6 +1,7 @@
 //! `theralign call`: BAM to VCF.
 
 use super::common::{DeviceChoice, Threads};
+use crate::call::ploidy::Sex;
 use crate::call::shard::Shard;
 use crate::call::{self, CallOptions, Mode};
 use crate::error::thousands;
@@ -29,6 +30,14 @@ pub struct Args {
     /// What to look for
     #[arg(short, long, value_enum, default_value = "somatic")]
     mode: Mode,
+    /// The person's sex: X and Y of a male are haploid outside their shared ends, Y of a female is not
+    /// called. With --mode germline only; where it is not stated, X and Y are called as diploid
+    #[arg(long, value_enum)]
+    sex: Option<Sex>,
+    /// Write the reference between the variants as well, as <*> blocks of equal genotype quality; with
+    /// --mode germline only
+    #[arg(long)]
+    gvcf: bool,
     /// The VCF to write; its index and .depth.bed.gz are written beside it
     #[arg(short, long, value_name = "OUT.vcf.gz")]
     output: PathBuf,
@@ -77,6 +86,8 @@ pub fn run(args: &Args) -> Result<()> {
         reference_name: args.index.display().to_string(),
         normal: args.normal.clone(),
         force: args.force.clone(),
+        sex: args.sex,
+        gvcf: args.gvcf,
         min_mapq: args.min_mapq,
         min_base_quality: args.min_base_quality,
         max_fragments: args.max_fragments,
@@ -104,6 +115,11 @@ pub fn run(args: &Args) -> Result<()> {
             "fixed point differs from double precision by {:.4} phred at most, over {} pairs of read and haplotype",
             e.worst,
             thousands(e.pairs),
+        );
+    }
+    if s.sex_assumed {
+        eprintln!(
+            "X and Y were called as diploid: --sex female or --sex male states what they are"
         );
     }
     if s.capped_windows > 0 {

@@ -214,7 +214,8 @@ fn record(out: &mut Calls, line: &str, column: usize, reference: &Reference) -> 
     let strands = numbers("SB").and_then(|s| <[u32; 4]>::try_from(s).ok());
     for (i, alt) in f[4].split(',').enumerate() {
         let Some(alternate) = bases(alt) else {
-            out.skipped += u64::from(alt != ".");
+            // Blocks of reference, and what a gVCF's records do not list, are no calls.
+            out.skipped += u64::from(![".", "<*>", "<NON_REF>"].contains(&alt));
             continue;
         };
         let variant = Variant {
