@@ -26,6 +26,7 @@ pub mod ploidy;
 pub mod reads;
 pub mod record;
 pub mod repeats;
+pub mod sample;
 pub mod shard;
 
 use crate::backend::{Backend, Device};
@@ -37,7 +38,7 @@ use crate::format::{bed, vcf};
 use crate::genome::Reference;
 use crate::kernel::pairhmm::{self, pack_words};
 use crate::kernel::pileup::Settings;
-use crate::{Error, Result};
+use crate::{Error, Result, error::thousands};
 use active::{Clipped, Survey, Suspect};
 use allele::Stretch;
 use damage::{Damage, DamageCounts};
@@ -45,12 +46,14 @@ use haplotype::Jobs;
 use phase::Decided;
 use ploidy::{Ploidy, Sex};
 use rayon::prelude::*;
-use reads::{Bam, Load, ReadFilter};
+use reads::{Load, ReadFilter};
 use record::Call;
 use repeats::{SlipCounts, Slippage};
+use sample::Bam;
 use shard::{Plan, Shard, Unit};
+use std::collections::HashSet;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// What to look for.
@@ -71,8 +74,12 @@ pub struct CallOptions {
     pub panel: PathBuf,
     /// BAM file of the sample.
     pub tumor: PathBuf,
+    /// The sample's name, if its BAM file holds several.
+    pub sample: Option<String>,
     /// BAM file of the same person's normal tissue.
     pub normal: Option<PathBuf>,
+    /// The normal sample's name, if its BAM file holds several.
+    pub normal_sample: Option<String>,
     /// VCF file of alleles to be asked whatever the reads show.
     pub force: Option<PathBuf>,
     /// What to look for.
@@ -104,7 +111,9 @@ impl CallOptions {
             reference_name: String::new(),
             panel,
             tumor,
+            sample: None,
             normal: None,
+            normal_sample: None,
             force: None,
             mode,
             sex: None,
@@ -134,6 +143,9 @@ pub struct CallSummary {
     /// X or Y was called as if it had two copies, since no sex was stated.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub sex_assumed: bool,
+    /// What the user should know of the input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Records written.
     pub records: u64,
     /// Records that pass all filters.
@@ -190,12 +202,14 @@ struct Learned {
 /// When an input is missing, damaged, unsorted, or made for another reference, or the output cannot
 /// be written. Nothing that looks finished is left behind then.
 pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Result<CallSummary> {
-    let regions = bed::merged(&bed::read_panel(&options.panel, |name| {
+    let panel = bed::read_panel(&options.panel, |name| {
         let id = reference.contig_id(name)?;
         Some((id, reference.contig(id).length))
-    })?);
+    })?;
+    let regions = bed::merged(&panel);
     let context = Context::open(reference, device, options, &regions)?;
     let tiles = tiles(&regions);
+    let warnings = warnings(&context, &panel, &tiles)?;
 
     let surveys = tiles
         .par_iter()
@@ -245,6 +259,7 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
         windows: units.iter().map(|u| u.windows.len() as u64).sum(),
         capped_windows: capped,
         sex_assumed: context.ploidy.assumed,
+        warnings,
         records: calls.len() as u64,
         passed: calls.iter().filter(|c| c.filters.is_empty()).count() as u64,
         depth_file,
@@ -289,13 +304,20 @@ impl<'a> Context<'a> {
             let contig = reference.contig(id);
             (id, contig.name.as_str(), contig.length)
         };
-        let open = |path: &PathBuf| Bam::open(path, reference, &needed);
+        let open = |path: &Path, sample: &Option<String>| {
+            Bam::open(path, reference, &needed, sample.as_deref())
+        };
+        let tumor = open(&options.tumor, &options.sample)?;
+        let normal = match &options.normal {
+            None => None,
+            Some(path) => Some(open(path, &options.normal_sample)?),
+        };
         Ok(Context {
             reference,
             device,
             options,
-            tumor: open(&options.tumor)?,
-            normal: options.normal.as_ref().map(open).transpose()?,
+            tumor,
+            normal,
             ploidy: match options.mode {
                 Mode::Somatic => Ploidy::default(),
                 Mode::Germline => Ploidy::of(needed.iter().map(named), options.sex)?,
@@ -326,6 +348,53 @@ impl<'a> Context<'a> {
     fn length(&self, contig: ContigId) -> u32 {
         self.reference.contig(contig).length
     }
+}
+
+/// What the user should know of the input.
+fn warnings(context: &Context, panel: &[bed::Region], tiles: &[Tile]) -> Result<Vec<String>> {
+    let mut out = Vec::new();
+    let overlaps = |r: &&[bed::Region]| r[0].contig == r[1].contig && r[0].span.overlaps(r[1].span);
+    let overlapping = panel.windows(2).filter(overlaps).count();
+    if overlapping > 0 {
+        out.push(format!(
+            "{}: {} regions overlap the one before; they are called as one",
+            context.options.panel.display(),
+            thousands(overlapping as u64)
+        ));
+    }
+    let bams = std::iter::once((&context.tumor, &context.options.tumor));
+    for (bam, path) in bams.chain(context.normal.iter().zip(&context.options.normal)) {
+        if bam.sample.unnamed {
+            out.push(format!(
+                "{}: no read group names the sample; it is called {}",
+                path.display(),
+                bam.sample.name
+            ));
+        }
+    }
+    if let Some(normal) = &context.normal
+        && are_same(context, normal, tiles)?
+    {
+        out.push("the normal sample's reads are the tumor's: nothing somatic can be found".into());
+    }
+    Ok(out)
+}
+
+/// Are the normal sample's fragments those of the tumor? The first tile with fragments tells.
+fn are_same(context: &Context, normal: &Bam, tiles: &[Tile]) -> Result<bool> {
+    for tile in tiles {
+        let tumor = context
+            .load(&context.tumor, tile.contig, tile.span)?
+            .fragments;
+        if tumor.len() < 20 {
+            continue;
+        }
+        let normal = context.load(normal, tile.contig, tile.span)?.fragments;
+        let known: HashSet<u64> = tumor.into_iter().collect();
+        let shared = normal.iter().filter(|n| known.contains(n)).count();
+        return Ok(2 * shared > known.len());
+    }
+    Ok(false)
 }
 
 fn tiles(regions: &[(ContigId, Span)]) -> Vec<Tile> {
@@ -526,13 +595,13 @@ fn write(
     learned: &Learned,
 ) -> Result<PathBuf> {
     let options = context.options;
-    let mut names = vec![context.tumor.sample.clone()];
+    let mut names = vec![context.tumor.sample.name.clone()];
     if let Some(normal) = &context.normal {
-        let same = normal.sample == context.tumor.sample;
+        let same = normal.sample.name == names[0];
         names.push(if same {
-            format!("{}_normal", normal.sample)
+            format!("{}_normal", normal.sample.name)
         } else {
-            normal.sample.clone()
+            normal.sample.name.clone()
         });
     }
     let contigs: Vec<(&str, u32)> = context

@@ -1,18 +1,9 @@
-//! Reads of a place, from a BAM: checked against the reference, filtered, paired up to fragments,
-//! and with the bases that both mates cover settled between them.
+//! Reads that may be used for calling, decoded from a BAM's records.
 
-use super::mates;
-use crate::domain::{CigarOp, ContigId, Span, code_of};
-use crate::genome::Reference;
+use crate::domain::{CigarOp, Span, code_of};
 use crate::kernel::pairhmm::pack;
-use crate::{Error, Result, error::thousands};
-use noodles::bam::index::Index;
-use noodles::core::{Position, Region};
+use noodles::bam;
 use noodles::sam::alignment::record::cigar::op::Kind;
-use noodles::{bam, bgzf, sam};
-use std::collections::HashMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
 
 /// Which reads count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,240 +50,11 @@ pub struct Load {
     pub fragments: Vec<u64>,
 }
 
-/// An opened, checked, indexed BAM.
-pub struct Bam {
-    path: PathBuf,
-    header: sam::Header,
-    index: Index,
-    /// The sample's name, from @RG SM.
-    pub sample: String,
-}
-
-impl Bam {
-    /// Opens a BAM and checks it against the reference. An index is made in memory if the file has none.
-    ///
-    /// # Errors
-    /// When the file is no BAM, is not sorted by coordinate, was aligned to another reference, or
-    /// lacks one of the contigs in `needed`.
-    pub fn open(path: &Path, reference: &Reference, needed: &[ContigId]) -> Result<Bam> {
-        let header = open_reader(path)?.read_header();
-        let (header, sample) = checked_header(path, header, reference, needed)?;
-        let index = load_index(path)?;
-        Ok(Bam {
-            path: path.into(),
-            header,
-            index,
-            sample,
-        })
-    }
-
-    /// Loads the reads that touch `span`.
-    ///
-    /// # Errors
-    /// When the file is cut short or damaged there.
-    pub fn load(
-        &self,
-        reference: &Reference,
-        contig: ContigId,
-        span: Span,
-        filter: ReadFilter,
-    ) -> Result<Load> {
-        let name = &reference.contig(contig).name;
-        let place = || {
-            format!(
-                "{name}:{}-{}",
-                thousands(u64::from(span.start) + 1),
-                thousands(u64::from(span.end))
-            )
-        };
-        let damaged = |e: std::io::Error| {
-            Error::input(
-                self.path.display().to_string(),
-                place(),
-                e.to_string(),
-                format!(
-                    "The file may be cut short; try: samtools quickcheck {}.",
-                    self.path.display()
-                ),
-            )
-        };
-        let mut reader = open_reader(&self.path)?;
-        let position = |p: u32| Position::new(p as usize).expect("counted from 1");
-        let region = Region::new(
-            name.as_str(),
-            position(span.start + 1)..=position(span.end.max(span.start + 1)),
-        );
-        let mut query = reader
-            .query(&self.header, &self.index, &region)
-            .map_err(damaged)?;
-        let mut load = Load::default();
-        let mut names: HashMap<Vec<u8>, u32> = HashMap::new();
-        let mut record = bam::Record::default();
-        while query.read_record(&mut record).map_err(damaged)? != 0 {
-            let Some(mut read) = decode(&record, filter).map_err(damaged)? else {
-                continue;
-            };
-            let name = record.name().map_or(&b"*"[..], |n| n.as_ref());
-            read.fragment = *names.entry(name.to_vec()).or_insert_with(|| {
-                load.fragments.push(xxhash_rust::xxh3::xxh3_64(name));
-                load.fragments.len() as u32 - 1
-            });
-            load.reads.push(read);
-        }
-        mates::settle(&mut load.reads, load.fragments.len());
-        Ok(load)
-    }
-}
-
-/// The header of a BAM, checked against the reference, and the sample's name: SM of a read group, or
-/// the file's.
+/// A record as a read; `None` if it is not to be used.
 ///
 /// # Errors
-/// When the file is no BAM, is cut short, is not sorted by coordinate, was aligned to another
-/// reference, or lacks one of the contigs in `needed`.
-pub(crate) fn checked_header(
-    path: &Path,
-    header: std::io::Result<sam::Header>,
-    reference: &Reference,
-    needed: &[ContigId],
-) -> Result<(sam::Header, String)> {
-    let file = path.display().to_string();
-    let wrong = |what: String, remedy: &str| Error::input(file.clone(), "", what, remedy);
-    let header = header.map_err(|e| {
-        wrong(
-            format!("this is no BAM file ({e})"),
-            "Give a coordinate-sorted BAM file; this one may be cut short.",
-        )
-    })?;
-    if !crate::format::bgzf::ends_whole(path).map_err(Error::io(path))? {
-        return Err(wrong(
-            "the file is cut short: its end mark is missing".into(),
-            "Copy or make it again; samtools quickcheck tells whether it is whole.",
-        ));
-    }
-    check_order(&header, &file)?;
-    check_contigs(&header, &file, reference, needed)?;
-    let of_group = header.read_groups().values().find_map(|rg| {
-        rg.other_fields()
-            .get(&sam::header::record::value::map::read_group::tag::SAMPLE)
-    });
-    let of_file = || {
-        path.file_stem()
-            .map_or_else(String::new, |s| s.to_string_lossy().into_owned())
-    };
-    let sample = of_group.map_or_else(of_file, ToString::to_string);
-    Ok((header, sample))
-}
-
-fn open_reader(path: &Path) -> Result<bam::io::Reader<bgzf::io::Reader<File>>> {
-    File::open(path)
-        .map(bam::io::Reader::new)
-        .map_err(Error::io(path))
-}
-
-/// The index beside the file, or one made now.
-fn load_index(path: &Path) -> Result<Index> {
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let broken = |file: &Path, e: std::io::Error| {
-        let what = format!("this is no index of a BAM file ({e})");
-        let remedy = "Remove it, or make it anew: samtools index.";
-        Error::input(file.display().to_string(), "", what, remedy)
-    };
-    for bai in [beside(".bai"), path.with_extension("bai")] {
-        if bai.exists() {
-            let index = bam::bai::fs::read(&bai).map_err(|e| broken(&bai, e))?;
-            return Ok(Index::Bai(index));
-        }
-    }
-    let csi = beside(".csi");
-    if csi.exists() {
-        let index = noodles::csi::fs::read(&csi).map_err(|e| broken(&csi, e))?;
-        return Ok(Index::Csi(index));
-    }
-    bam::fs::index(path).map_err(|e| {
-        Error::input(
-            path.display().to_string(),
-            "",
-            format!("the file has no index, and none can be made ({e})"),
-            "If it is cut short, copy it again; if it is not sorted: samtools sort.",
-        )
-    })
-}
-
-fn check_order(header: &sam::Header, file: &str) -> Result<()> {
-    use sam::header::record::value::map::header::{sort_order::COORDINATE, tag::SORT_ORDER};
-    let order = header
-        .header()
-        .and_then(|h| h.other_fields().get(&SORT_ORDER))
-        .map(ToString::to_string);
-    if order.as_deref().map(str::as_bytes) == Some(COORDINATE) {
-        return Ok(());
-    }
-    Err(Error::input(
-        file,
-        "",
-        format!(
-            "the reads are not sorted by coordinate (@HD SO: {})",
-            order.as_deref().unwrap_or("missing")
-        ),
-        "Sort them: samtools sort.",
-    ))
-}
-
-fn check_contigs(
-    header: &sam::Header,
-    file: &str,
-    reference: &Reference,
-    needed: &[ContigId],
-) -> Result<()> {
-    use sam::header::record::value::map::reference_sequence::tag::MD5_CHECKSUM;
-    let other = |what: String| {
-        Err(Error::input(
-            file,
-            "",
-            format!("aligned to another reference: {what}"),
-            "Use the index of the reference that the reads were aligned to, or align them anew.",
-        ))
-    };
-    for (name, map) in header.reference_sequences() {
-        let name = name.to_string();
-        let Some(contig) = reference.contig_id(&name).map(|id| reference.contig(id)) else {
-            continue;
-        };
-        let length = map.length().get() as u64;
-        if length != u64::from(contig.length) {
-            return other(format!(
-                "contig {name} has {} bases in the file, {} in the index",
-                thousands(length),
-                thousands(u64::from(contig.length))
-            ));
-        }
-        if let Some(md5) = map.other_fields().get(&MD5_CHECKSUM)
-            && !md5.to_string().eq_ignore_ascii_case(&contig.md5)
-        {
-            return other(format!(
-                "contig {name} has MD5 {md5} in the file, {} in the index",
-                contig.md5
-            ));
-        }
-    }
-    for &id in needed {
-        let name = &reference.contig(id).name;
-        if !header.reference_sequences().contains_key(name.as_bytes()) {
-            return other(format!(
-                "the file has no contig {name}, which the panel names"
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// A record as a read; `None` if it is not to be used.
-fn decode(record: &bam::Record, filter: ReadFilter) -> std::io::Result<Option<Read>> {
+/// When the record is damaged.
+pub(super) fn decode(record: &bam::Record, filter: ReadFilter) -> std::io::Result<Option<Read>> {
     let flags = record.flags();
     let unusable = flags.is_unmapped()
         || flags.is_secondary()
@@ -511,6 +273,7 @@ impl Read {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use noodles::sam;
 
     /// A read of one CIGAR at quality 37, MAPQ 60.
     pub fn read(fragment: u32, start: u32, cigar: &[(u32, CigarOp)], bases: &[u8]) -> Read {

@@ -21,9 +21,15 @@ pub struct Args {
     /// The sample's reads, sorted by coordinate
     #[arg(value_name = "TUMOR.bam")]
     tumor: PathBuf,
+    /// The sample's name (@RG SM), if its BAM holds several
+    #[arg(long, value_name = "NAME")]
+    sample: Option<String>,
     /// Reads of the same person's normal tissue; implies --mode somatic
     #[arg(short, long, value_name = "NORMAL.bam")]
     normal: Option<PathBuf>,
+    /// The normal sample's name, if its BAM holds several
+    #[arg(long, value_name = "NAME", requires = "normal")]
+    normal_sample: Option<String>,
     /// Alleles to be told of whatever the reads show; what became of each is written to .loci.tsv
     #[arg(long, value_name = "LOCI.vcf")]
     force: Option<PathBuf>,
@@ -84,7 +90,9 @@ pub fn run(args: &Args) -> Result<()> {
     let device = args.device.open()?;
     let options = CallOptions {
         reference_name: args.index.display().to_string(),
+        sample: args.sample.clone(),
         normal: args.normal.clone(),
+        normal_sample: args.normal_sample.clone(),
         force: args.force.clone(),
         sex: args.sex,
         gvcf: args.gvcf,
@@ -102,6 +110,9 @@ pub fn run(args: &Args) -> Result<()> {
         )
     };
     let s = call::run(&reference, &device, &options)?;
+    for warning in &s.warnings {
+        eprintln!("warning: {warning}");
+    }
     eprintln!(
         "{}: {} records, {} pass; {} bases at a mean depth of {}",
         args.output.display(),

@@ -27,6 +27,9 @@ pub struct Args {
     /// `qc.json` of another sample of the person, such as the normal: are they of one person?
     #[arg(long, value_name = "QC.json")]
     compare: Option<PathBuf>,
+    /// The sample's name, if the BAM holds several
+    #[arg(long, value_name = "NAME")]
+    sample: Option<String>,
     /// Depth of every base of the panel, too, in PREFIX.per-base.bed.gz
     #[arg(long)]
     per_base: bool,
@@ -66,6 +69,7 @@ pub fn run(args: &Args) -> Result<()> {
         sites: args.sites.clone(),
         libraries: None,
         other: args.compare.clone(),
+        sample: args.sample.clone(),
     };
     let done = qc::assess(&args.bam, &reference, &regions, &options)?;
     if let Some(genes) = &args.genes {

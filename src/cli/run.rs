@@ -218,6 +218,9 @@ fn call_step(
         )
     };
     let called = call::run(reference, device, &options)?;
+    for warning in &called.warnings {
+        eprintln!("warning: {warning}");
+    }
     eprintln!(
         "{} variants pass, of {} considered; {} bases of the panel at a mean depth of {}",
         thousands(called.passed),

@@ -69,6 +69,8 @@ pub struct Options {
     pub libraries: Option<Vec<library::Counts>>,
     /// Another sample's `qc.json`, to compare identities with.
     pub other: Option<PathBuf>,
+    /// The sample's name, if the BAM holds several.
+    pub sample: Option<String>,
 }
 
 /// The figures of `qc.json`.
@@ -177,7 +179,7 @@ pub fn assess(
         None => identity::built_in(reference, &targets),
     };
     let other = options.other.as_deref().map(fingerprint_of).transpose()?;
-    let counts = pass::over(bam, reference, &targets, &sites, options.filters)?;
+    let counts = pass::over(bam, reference, &targets, &sites, options)?;
     let depths = counts.depth.depths();
     let identity = identity::fingerprint(&sites, &counts.shown, reference);
     let libraries = options.libraries.clone();

@@ -4,8 +4,8 @@ use super::cycles::{self, Base, Cycles};
 use super::depth::Changes;
 use super::sites::{self, Shown, Sites};
 use super::targets::Targets;
-use super::{Filters, Reads};
-use crate::call::reads::checked_header;
+use super::{Filters, Options, Reads};
+use crate::call::sample::checked_header;
 use crate::domain::{ContigId, Span, code_of};
 use crate::format::bgzf;
 use crate::genome::Reference;
@@ -68,8 +68,12 @@ pub fn over(
     reference: &Reference,
     targets: &Targets,
     sites: &Sites,
-    filters: Filters,
+    options: &Options,
 ) -> Result<Counts> {
+    let Options {
+        filters, sample, ..
+    } = options;
+    let (filters, wanted) = (*filters, sample.as_deref());
     let file = path.display().to_string();
     let open = File::open(path).map_err(Error::io(path))?;
     let blocks = bgzf::Reader::new(BufReader::with_capacity(1 << 20, open));
@@ -77,7 +81,7 @@ pub fn over(
     let mut needed: Vec<ContigId> = targets.spans().map(|(contig, ..)| contig).collect();
     needed.dedup();
     let header = reader.read_header();
-    let (header, sample) = checked_header(path, header, reference, &needed)?;
+    let (header, sample) = checked_header(path, header, reference, &needed, wanted)?;
     let contigs: Vec<Option<ContigId>> = (header.reference_sequences().keys())
         .map(|name| reference.contig_id(&name.to_string()))
         .collect();
@@ -87,7 +91,7 @@ pub fn over(
         filters,
         contigs,
         counts: Counts {
-            sample,
+            sample: sample.name.clone(),
             marked: marks_duplicates(&header),
             reads: Reads::default(),
             inserts: vec![0; LONGEST_INSERT + 1],
@@ -113,6 +117,12 @@ pub fn over(
             Ok(0) => break,
             Ok(_) => {}
             Err(e) => return Err(damaged(e.to_string(), whole)),
+        }
+        if !sample
+            .holds(&record)
+            .map_err(|e| damaged(e.to_string(), whole.clone()))?
+        {
+            continue;
         }
         match pass.take(&record) {
             Ok(true) => {}
