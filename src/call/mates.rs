@@ -89,18 +89,20 @@ fn mask_adapter(a: &mut Read, b: &mut Read) {
         !clipped(reverse.cigar.last()),
     );
     if end_known && (1..=ALIGNED_ADAPTER).contains(&forward.end.saturating_sub(end)) {
-        let from = bases_before(&forward.cigar, end - forward.start);
-        forward.forget(from..forward.bases.len());
+        let all = forward.bases.len();
+        let kept = bases_before(&forward.cigar, end - forward.start);
+        forward.forget(kept.min(all)..all);
     }
     if start_known && (1..=ALIGNED_ADAPTER).contains(&start.saturating_sub(reverse.start)) {
         let backwards: Vec<_> = reverse.cigar.iter().rev().copied().collect();
         let kept = bases_before(&backwards, reverse.end - start);
-        reverse.forget(0..reverse.bases.len() - kept);
+        reverse.forget(0..reverse.bases.len().saturating_sub(kept));
     }
 }
 
 /// How many of a read's bases stand before the place that is `distance` reference bases behind its
-/// first aligned one. A gap just before that place is taken for the adapter's.
+/// first aligned one. A gap just before that place is taken for the adapter's; more bases than the read
+/// has if it ends in one.
 fn bases_before(cigar: &[(u32, CigarOp)], distance: u32) -> usize {
     let (mut bases, mut left) = (0, distance);
     for &(n, op) in cigar {
@@ -189,6 +191,27 @@ mod tests {
             }
             assert_eq!(known(&reads[1]), (3..63).collect::<Vec<_>>());
             assert_eq!(reads[0].weighed[61].min(reads[1].weighed[1]), 0);
+        }
+    }
+
+    #[test]
+    fn gaps_anywhere_near_the_ends_are_no_trouble() {
+        use CigarOp::{Deletion, Insertion, Match};
+        for gap in [Deletion, Insertion] {
+            for before in 1..62 {
+                for length in 1..13 {
+                    let bases = if gap == Insertion { length } else { 0 };
+                    if before + bases >= 63 {
+                        continue;
+                    }
+                    let cigar = [(before, Match), (length, gap), (63 - before - bases, Match)];
+                    let turned = [cigar[2], cigar[1], cigar[0]];
+                    let mut reads = short_pair(&cigar, &turned);
+                    settle(&mut reads, 1);
+                    let unknown = |r: &Read| r.quals.iter().filter(|&&q| q == 0).count();
+                    assert!(reads.iter().all(|r| unknown(r) <= 16), "{cigar:?}");
+                }
+            }
         }
     }
 
