@@ -1,6 +1,6 @@
 //! Reads that may be used for calling, decoded from a BAM's records.
 
-use crate::domain::{CigarOp, Span, code_of};
+use crate::domain::{CigarOp, Span};
 use crate::kernel::pairhmm::pack;
 use noodles::bam;
 use noodles::sam::alignment::record::cigar::op::Kind;
@@ -50,6 +50,9 @@ pub struct Load {
     pub fragments: Vec<u64>,
 }
 
+/// Base codes of BAM's nibbles, `=ACMGRSVTWYHKDBN` (SAM 1.6 §4.2.3); 4 for what is not one base.
+const CODE_OF_NIBBLE: [u8; 16] = [4, 0, 1, 4, 2, 4, 4, 4, 3, 4, 4, 4, 4, 4, 4, 4];
+
 /// A record as a read; `None` if it is not to be used.
 ///
 /// # Errors
@@ -92,7 +95,11 @@ pub(super) fn decode(record: &bam::Record, filter: ReadFilter) -> std::io::Resul
             _ => cigar.push((n, kind)),
         }
     }
-    let bases: Vec<u8> = record.sequence().iter().collect();
+    let sequence = record.sequence();
+    let packed = sequence.as_bytes();
+    let bases: Vec<u8> = (0..sequence.len())
+        .map(|i| CODE_OF_NIBBLE[usize::from(packed[i / 2] >> (4 * (1 - i % 2)) & 15)])
+        .collect();
     if bases.len() != length as usize || bases.is_empty() || end == start {
         return Ok(None);
     }
@@ -103,7 +110,6 @@ pub(super) fn decode(record: &bam::Record, filter: ReadFilter) -> std::io::Resul
     } else {
         vec![30; bases.len()] // no qualities: taken for usual ones
     };
-    let bases: Vec<u8> = bases.into_iter().map(code_of).collect();
     for (q, &b) in quals.iter_mut().zip(&bases) {
         *q = if b > 3 { 0 } else { (*q).clamp(1, 63) };
     }
@@ -273,6 +279,7 @@ impl Read {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::domain::code_of;
     use noodles::sam;
 
     /// A read of one CIGAR at quality 37, MAPQ 60.

@@ -166,7 +166,7 @@ impl Bam {
             .query(&self.header, &self.index, &region)
             .map_err(damaged)?;
         let mut load = Load::default();
-        let mut names: HashMap<Vec<u8>, u32> = HashMap::new();
+        let mut names: HashMap<u64, u32> = HashMap::new();
         let mut record = bam::Record::default();
         while query.read_record(&mut record).map_err(damaged)? != 0 {
             if !self.sample.holds(&record).map_err(damaged)? {
@@ -176,8 +176,9 @@ impl Bam {
                 continue;
             };
             let name = record.name().map_or(&b"*"[..], |n| n.as_ref());
-            read.fragment = *names.entry(name.to_vec()).or_insert_with(|| {
-                load.fragments.push(xxhash_rust::xxh3::xxh3_64(name));
+            let hash = xxhash_rust::xxh3::xxh3_64(name);
+            read.fragment = *names.entry(hash).or_insert_with(|| {
+                load.fragments.push(hash);
                 load.fragments.len() as u32 - 1
             });
             load.reads.push(read);
