@@ -191,7 +191,10 @@ fn with_gap_qualities(letters: &[u8], slippage: &Slippage) -> Vec<u8> {
         let places = f64::from(r.span.len() - r.period + 1);
         // A gap of `period` goes on with one chance in ten, and ends with nine, behind its first base.
         let goes_on = 0.1f64.powi(r.period as i32 - 1) * 0.9;
-        let quality = gap_quality(slippage.rate(r) / (2.0 * places * goes_on));
+        // A base without a gap pays for the gaps that might have opened: no more than a phred for a unit's
+        // bases, or a read would fit the haplotype with a unit less, the shorter way through, as well.
+        let chance = slippage.rate(r) / (2.0 * places * goes_on);
+        let quality = gap_quality(chance.min(0.1 / f64::from(r.period)));
         for q in &mut qualities[(r.span.start - 1) as usize..(r.span.end - 1) as usize] {
             *q = (*q).min(quality);
         }
