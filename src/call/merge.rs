@@ -132,9 +132,13 @@ fn check(parts: &[Part]) -> Result<()> {
         if part.shard.index > index {
             return Err(missing(part, index));
         }
+        // Our own lines first: they say best what is different.
         let telling = |p: &Part| -> Vec<String> {
             let all = p.header.iter().filter(|l| !l.starts_with(COMMAND_LINE));
-            all.cloned().collect()
+            let (mut own, others): (Vec<String>, Vec<String>) =
+                all.cloned().partition(|l| l.starts_with("##theralign_"));
+            own.extend(others);
+            own
         };
         if let Some((a, b)) = telling(first)
             .iter()
