@@ -22,6 +22,10 @@ pub struct Call {
     pub depth: Option<u32>,
     /// Fragments that carry the allele.
     pub support: Option<u32>,
+    /// Fraction of the molecules that carry the allele (AF).
+    pub fraction: Option<f64>,
+    /// Its 95 % interval (CI).
+    pub fraction_ci: Option<(f64, f64)>,
     /// Reads: reference forward, reverse, alternate forward, reverse.
     pub strands: Option<[u32; 4]>,
 }
@@ -211,6 +215,11 @@ fn record(out: &mut Calls, line: &str, column: usize, reference: &Reference) -> 
     let depth = numbers("DP")
         .and_then(|d| d.first().copied())
         .or_else(|| ad.as_ref().map(|ad| ad.iter().sum()));
+    let fractions = |key: &str| -> Vec<Option<f64>> {
+        let values = get(key).unwrap_or_default().split(',');
+        values.map(|v| v.parse().ok()).collect()
+    };
+    let (fraction, interval) = (fractions("AF"), fractions("CI"));
     let strands = numbers("SB").and_then(|s| <[u32; 4]>::try_from(s).ok());
     for (i, alt) in f[4].split(',').enumerate() {
         let Some(alternate) = bases(alt) else {
@@ -245,6 +254,11 @@ fn record(out: &mut Calls, line: &str, column: usize, reference: &Reference) -> 
                 .map(|a| a.iter().filter(|&&x| x == i + 1).count() as u32),
             depth,
             support: ad.as_ref().and_then(|ad| ad.get(i + 1).copied()),
+            fraction: fraction.get(i).copied().flatten(),
+            fraction_ci: match interval.chunks(2).nth(i) {
+                Some([Some(low), Some(high)]) => Some((*low, *high)),
+                _ => None,
+            },
             strands,
         });
     }

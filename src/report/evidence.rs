@@ -234,10 +234,14 @@ pub fn finding(
     } else {
         tier(&sensitivity, &resistance, alters, &gene)
     };
-    let fraction = match (call.support, call.depth) {
+    // The caller's own fraction and interval, where it tells: of an insertion or deletion, support over
+    // depth is not the fraction.
+    let counted = match (call.support, call.depth) {
         (Some(k), Some(n)) if n > 0 => Some((f64::from(k) / f64::from(n), wilson(k.min(n), n))),
         _ => None,
     };
+    let told = counted.and(call.fraction.zip(call.fraction_ci));
+    let fraction = told.or(counted);
     let mut f = Finding {
         name,
         contig: reference.contig(v.contig).name.clone(),
