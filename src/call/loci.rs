@@ -8,8 +8,8 @@ use super::record::Call;
 use super::shard::Plan;
 use super::{Context, Learned, MARGIN, Survey, Tile};
 use crate::Result;
-use crate::domain::Variant;
 use crate::domain::quality::error_of;
+use crate::domain::{Pos, Span, Variant};
 use crate::format::loci::{self, Locus};
 use crate::genome::Reference;
 use std::fmt::Write;
@@ -116,6 +116,52 @@ pub(super) fn table(
         );
     }
     text
+}
+
+/// Places of the panel that [`typical`] asks.
+const ASKED_FOR_TYPICAL: u64 = 1000;
+
+/// The limits of a transition at places spread evenly over the panel, for the VCF's header: the median, the
+/// ninth decile (nine places in ten have this limit or a lower one), and the share of places that have none.
+pub(super) fn typical(
+    context: &Context,
+    tiles: &[Tile],
+    surveys: &[Survey],
+    learned: &Learned,
+) -> String {
+    let bases: u64 = tiles.iter().map(|t| u64::from(t.span.len())).sum();
+    let step = bases.div_ceil(ASKED_FOR_TYPICAL).max(1) as usize;
+    let places = tiles.iter().zip(surveys).flat_map(|(tile, survey)| {
+        let depths = (tile.span.start..).zip(&survey.depth);
+        depths.map(|(p, &depth)| (tile.contig, p, depth))
+    });
+    let mut limits: Vec<f64> = places
+        .step_by(step)
+        .filter_map(|(contig, p, depth)| {
+            let around = Span::new(p, p + 1);
+            let base = context.reference.bases(contig, around)[0];
+            let transition = b"GATC"[b"AGCT".iter().position(|&b| b == base)?];
+            let v = Variant {
+                contig,
+                pos: Pos(p),
+                reference: vec![base],
+                alternate: vec![transition],
+            };
+            Some(limit(depth, error(context, learned, &v)).unwrap_or(f64::INFINITY))
+        })
+        .collect();
+    limits.sort_by(f64::total_cmp);
+    let at = |share: usize| match limits.get(limits.len() * share / 10) {
+        Some(l) if l.is_finite() => format!("{l:.4}"),
+        _ => ".".into(),
+    };
+    let none = limits.iter().filter(|l| l.is_infinite()).count();
+    let none = none as f64 / limits.len().max(1) as f64;
+    format!(
+        "median={},ninth_decile={},not_assessed={none:.4}",
+        at(5),
+        at(9)
+    )
 }
 
 /// The chance that one fragment shows the allele by error: what the sample's molecules say for a

@@ -617,7 +617,8 @@ fn write(
         lines.extend(between);
         lines.sort_by_key(|l| (l.contig, l.start));
     }
-    let header = record::header(context, &names);
+    let limit = (!context.germline()).then(|| loci::typical(context, tiles, surveys, learned));
+    let header = record::header(context, &names, limit.as_deref());
     let depth_file = vcf::sibling(&options.output, ".depth.bed.gz");
     vcf::write_bgzf(&depth_file, &depth_lines(context.reference, tiles, surveys))?;
     if !context.asked.is_empty() {

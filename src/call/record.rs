@@ -150,7 +150,7 @@ const GVCF: &str = "\
     ##FORMAT=<ID=MIN_DP,Number=1,Type=Integer,Description=\"Lowest DP in the block; its DP is the median\">\n";
 
 /// The header, down to the column names.
-pub(super) fn header(context: &Context, samples: &[String]) -> String {
+pub(super) fn header(context: &Context, samples: &[String], limit: Option<&str>) -> String {
     let (reference, options) = (context.reference, context.options);
     let mut h = String::from(
         "##fileformat=VCFv4.4\n##FILTER=<ID=PASS,Description=\"All filters passed\">\n",
@@ -199,6 +199,9 @@ pub(super) fn header(context: &Context, samples: &[String]) -> String {
     );
     if let Some(sex) = sex(options.sex, context.ploidy.assumed) {
         let _ = writeln!(h, "##theralign_sex={sex}");
+    }
+    if let Some(limit) = limit {
+        let _ = writeln!(h, "##theralign_limit={limit}");
     }
     let _ = writeln!(h, "##theralign_command={}", options.command);
     if options.shard.count > 1 {
