@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 /// What a header says of the shard that the file is.
 pub const SHARD_LINE: &str = "##theralign_shard=";
 const COMMAND_LINE: &str = "##theralign_command=";
+/// How small a fraction the run would have seen.
+pub const LIMIT_LINE: &str = "##theralign_limit=";
 
 /// What one shard wrote.
 struct Part {
@@ -134,7 +136,9 @@ fn check(parts: &[Part]) -> Result<()> {
         }
         // Our own lines first: they say best what is different.
         let telling = |p: &Part| -> Vec<String> {
-            let all = p.header.iter().filter(|l| !l.starts_with(COMMAND_LINE));
+            // What follows from the reads, the depth tells better.
+            let may_differ = |l: &str| l.starts_with(COMMAND_LINE) || l.starts_with(LIMIT_LINE);
+            let all = p.header.iter().filter(|l| !may_differ(l));
             let (mut own, others): (Vec<String>, Vec<String>) =
                 all.cloned().partition(|l| l.starts_with("##theralign_"));
             own.extend(others);

@@ -201,7 +201,7 @@ pub(super) fn header(context: &Context, samples: &[String], limit: Option<&str>)
         let _ = writeln!(h, "##theralign_sex={sex}");
     }
     if let Some(limit) = limit {
-        let _ = writeln!(h, "##theralign_limit={limit}");
+        let _ = writeln!(h, "{}{limit}", super::merge::LIMIT_LINE);
     }
     let _ = writeln!(h, "##theralign_command={}", options.command);
     if options.shard.count > 1 {
