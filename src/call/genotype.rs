@@ -117,15 +117,24 @@ impl Genotype {
 /// a two-allele mixture under a flat prior (Mutect2, docs/mutect/mutect.tex). `gains` are the
 /// fragments' log2 likelihood ratios, with over without the allele.
 pub fn fraction_odds(gains: &[f64]) -> f64 {
-    if gains.is_empty() {
+    odds_of_groups(gains.iter().map(|&gain| (gain, 1.0)))
+}
+
+/// [`fraction_odds`] of fragments in groups: a gain, and how many have it.
+pub fn odds_of_groups(groups: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+    let n: f64 = groups.clone().map(|(_, count)| count).sum();
+    if n == 0.0 {
         return 0.0;
     }
     let ln2 = std::f64::consts::LN_2;
-    let n = gains.len() as f64;
-    let mut carriers = gains.iter().filter(|&&g| g > 0.0).count() as f64;
+    let positive = groups.clone().filter(|&(gain, _)| gain > 0.0);
+    let mut carriers: f64 = positive.map(|(_, count)| count).sum();
     for _ in 0..50 {
         let weight = digamma(1.0 + carriers) - digamma(1.0 + n - carriers);
-        let next: f64 = gains.iter().map(|g| logistic(g * ln2 + weight)).sum();
+        let next: f64 = groups
+            .clone()
+            .map(|(gain, count)| count * logistic(gain * ln2 + weight))
+            .sum();
         let done = (next - carriers).abs() < 1e-6;
         carriers = next;
         if done {
@@ -134,9 +143,9 @@ pub fn fraction_odds(gains: &[f64]) -> f64 {
     }
     let weight = digamma(1.0 + carriers) - digamma(1.0 + n - carriers);
     let mut evidence = ln_gamma(1.0 + carriers) + ln_gamma(1.0 + n - carriers) - ln_gamma(2.0 + n);
-    for g in gains {
-        let z = logistic(g * ln2 + weight);
-        evidence += z * g * ln2 + entropy(z);
+    for (gain, count) in groups {
+        let z = logistic(gain * ln2 + weight);
+        evidence += count * (z * gain * ln2 + entropy(z));
     }
     evidence / std::f64::consts::LN_10
 }
@@ -192,6 +201,14 @@ mod tests {
         let got = fraction_odds(&gains);
         assert!((got - expected).abs() < 0.2, "{got} {expected}");
         assert!(fraction_odds(&[-12.0; 50]) < 0.0);
+    }
+
+    #[test]
+    fn groups_weigh_as_their_fragments_one_by_one() {
+        let one_by_one = fraction_odds(&[vec![-9.5; 990], vec![11.0; 10]].concat());
+        let groups = odds_of_groups([(-9.5, 990.0), (11.0, 10.0)].into_iter());
+        assert!(one_by_one > 5.0);
+        assert!((one_by_one - groups).abs() < 1e-6, "{one_by_one} {groups}");
     }
 
     #[test]

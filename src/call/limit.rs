@@ -2,7 +2,7 @@
 //! errors of its place allow.
 
 use super::filter::{LEAST_DEPTH, LEAST_ODDS};
-use super::genotype::fraction_odds;
+use super::genotype::odds_of_groups;
 use super::math::binomial_tail;
 
 /// Probability with which a variant at the stated fraction would have been called.
@@ -51,10 +51,8 @@ pub fn detectable_fraction(depth: u32, k: u32) -> Option<f64> {
 pub fn support_that_passes(depth: u32, error: f64) -> Option<u32> {
     let gain = ((1.0 - error) / error).log2();
     let passes = |k: u32| {
-        let gains: Vec<f64> = (0..depth)
-            .map(|i| if i < k { gain } else { -gain })
-            .collect();
-        fraction_odds(&gains) >= LEAST_ODDS
+        let groups = [(gain, f64::from(k)), (-gain, f64::from(depth - k))];
+        odds_of_groups(groups.into_iter()) >= LEAST_ODDS
     };
     // The odds grow with k.
     let (mut low, mut high) = (0, depth);
@@ -106,6 +104,7 @@ pub fn interval(k: u32, n: u32) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::genotype::fraction_odds;
     use super::*;
 
     #[test]

@@ -78,7 +78,7 @@ pub(super) fn table(
             Some(_) if context.ploidy.at(v.contig, v.pos) == 0 => {
                 Err("the sample has no copy of this contig".to_string())
             }
-            Some(depth) => limit(depth, error(context, learned, v)),
+            Some(depth) => limit(weighed(context, depth), error(context, learned, v)),
         };
         let spelt = |c: &Call| c.variant == *v && c.others.is_empty();
         let call = calls.iter().find(|c| spelt(c));
@@ -147,7 +147,8 @@ pub(super) fn typical(
                 reference: vec![base],
                 alternate: vec![transition],
             };
-            Some(limit(depth, error(context, learned, &v)).unwrap_or(f64::INFINITY))
+            let limit = limit(weighed(context, depth), error(context, learned, &v));
+            Some(limit.unwrap_or(f64::INFINITY))
         })
         .collect();
     limits.sort_by(f64::total_cmp);
@@ -162,6 +163,12 @@ pub(super) fn typical(
         at(5),
         at(9)
     )
+}
+
+/// Of so many fragments, those that a window weighs.
+fn weighed(context: &Context, depth: u32) -> u32 {
+    let most = u32::try_from(context.options.max_fragments).unwrap_or(u32::MAX);
+    depth.min(most)
 }
 
 /// The chance that one fragment shows the allele by error: what the sample's molecules say for a
