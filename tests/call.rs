@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use theralign::Result;
 use theralign::backend::Device;
 use theralign::call::ploidy::Sex;
-use theralign::call::{self, CallOptions, CallSummary, Mode};
+use theralign::call::{self, CallOptions, CallSummary, Mode, normals};
 use theralign::genome::{BuildOptions, Reference, build};
 
 /// Position from 0, reference, alternate, copies in a hundred; beyond a hundred, the reads that fewer leave.
@@ -63,8 +63,9 @@ impl Case {
     /// the variants of its `copies` class.
     fn write_bam(&self, name: &str, depth: u32, planted: &[Planted], length: usize, order: &str) {
         let contig = self.contig;
+        let sample = name.trim_end_matches(".bam");
         let text = format!(
-            "@HD\tVN:1.6\tSO:{order}\n@SQ\tSN:{contig}\tLN:{length}\n@RG\tID:a\tSM:sample\n"
+            "@HD\tVN:1.6\tSO:{order}\n@SQ\tSN:{contig}\tLN:{length}\n@RG\tID:a\tSM:{sample}\n"
         );
         let header: sam::Header = text.parse().unwrap();
         let mut out = bam::io::Writer::new(std::fs::File::create(self.path(name)).unwrap());
@@ -498,6 +499,295 @@ fn a_normal_sample_tells_germline_from_somatic() {
         .map(|r| r.3)
         .collect();
     assert_eq!(filters, ["germline", "PASS", "PASS", "PASS"]);
+}
+
+/// FILTER and INFO of the record at each position (from 0) of the VCF.
+fn remarks(path: &Path) -> Vec<(usize, String, String)> {
+    let text = inflate(path);
+    let lines = text.lines().filter(|l| !l.starts_with('#'));
+    lines
+        .map(|l| {
+            let c: Vec<&str> = l.split('\t').collect();
+            let position: usize = c[1].parse().unwrap();
+            (position - 1, c[6].to_string(), c[7].to_string())
+        })
+        .collect()
+}
+
+/// Calls normal samples with these variants, and makes `normals.vcf.gz` of them.
+fn panel_of_normals(case: &Case, of_samples: &[&[Planted]]) -> PathBuf {
+    let mut files = Vec::new();
+    for (k, planted) in of_samples.iter().enumerate() {
+        case.write_bam(&format!("n{k}.bam"), 500, planted, 8000, "coordinate");
+        let options = CallOptions {
+            tumor: case.path(&format!("n{k}.bam")),
+            ..case.options(Mode::Somatic, &format!("n{k}.vcf.gz"))
+        };
+        case.call(&options).unwrap();
+        files.push(options.output);
+    }
+    let output = case.path("normals.vcf.gz");
+    normals::build(&case.reference, &files, 2, &output, "test").unwrap();
+    output
+}
+
+#[test]
+fn an_allele_is_filtered_where_normals_show_it_at_such_fractions_and_not_far_above() {
+    let case = Case::new();
+    let b = &case.bases;
+    let snv = |p: usize, share| -> Planted { (p, leak(&b[p..=p]), other(b[p]), share) };
+    let ac = |share| -> Planted { (3006, leak(&b[3006..3009]), leak(&b[3006..3007]), share) };
+    let first = [snv(1500, 3), snv(2000, 3), ac(4), snv(4000, 50)];
+    let second = [snv(1500, 2), snv(2000, 3), ac(4), snv(3500, 3)];
+    let panel = panel_of_normals(&case, &[&first, &second, &[]]);
+    let listed: Vec<usize> = remarks(&panel).into_iter().map(|r| r.0).collect();
+    assert_eq!(listed, [1500, 2000, 3000], "seen twice, left-aligned");
+    assert!(inflate(&panel).contains("\tNORMALS=3;SEEN=2;BETA="));
+
+    let tumor = [snv(1500, 3), snv(2000, 30), ac(3), snv(3500, 3)];
+    case.write_bam("reads.bam", 500, &tumor, 8000, "coordinate");
+    let force = case.path("force.vcf");
+    let asked = |p: usize| {
+        format!(
+            "one\t{}\t.\t{}\t{}\n",
+            p + 1,
+            b[p] as char,
+            other(b[p])[0] as char
+        )
+    };
+    std::fs::write(&force, asked(1500) + &asked(2000) + &asked(4500)).unwrap();
+    let call = |normals: Option<&PathBuf>| {
+        let options = CallOptions {
+            normals: normals.cloned(),
+            force: Some(force.clone()),
+            ..case.options(Mode::Somatic, "o.vcf.gz")
+        };
+        case.call(&options).unwrap();
+        remarks(&case.path("o.vcf.gz"))
+    };
+    let plain = call(None);
+    assert!(!inflate(&case.path("o.vcf.gz")).contains("ID=PON"));
+    assert!(plain.iter().all(|r| !r.2.contains("PON=")));
+    let with = call(Some(&panel));
+    let filters: Vec<(usize, &str)> = with.iter().map(|r| (r.0, r.1.as_str())).collect();
+    let expected = [
+        (1500, "normals"),
+        (2000, "PASS"),
+        (3000, "normals"),
+        (3500, "PASS"),
+        (4500, "weak_evidence"),
+    ];
+    assert_eq!(filters, expected);
+    let with_pon: Vec<usize> = with
+        .iter()
+        .filter(|r| r.2.contains("PON=2/3"))
+        .map(|r| r.0)
+        .collect();
+    assert_eq!(with_pon, [1500, 2000, 3000]);
+    let table = std::fs::read_to_string(case.path("o.loci.tsv")).unwrap();
+    let statuses: Vec<(&str, &str)> = table
+        .lines()
+        .skip(1)
+        .map(|l| {
+            let c: Vec<&str> = l.split('\t').collect();
+            (c[5], c[12])
+        })
+        .collect();
+    assert_eq!(
+        statuses,
+        [
+            ("filtered", "normals"),
+            ("detected", "."),
+            ("not_detected", ".")
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_normal_sample_or_no_panel_of_normals_is_refused() {
+    let case = Case::new();
+    case.write_bam("reads.bam", 40, &all_and_half(&case), 8000, "coordinate");
+    let output = case.path("normals.vcf.gz");
+    let build = |names: &[&str]| {
+        let files: Vec<PathBuf> = names.iter().map(|n| case.path(n)).collect();
+        let built = normals::build(&case.reference, &files, 2, &output, "test");
+        built.expect_err("is refused").to_string()
+    };
+    let refused = |names: &[&str], part: &str| {
+        let message = build(names);
+        assert!(message.contains(part), "{message}");
+        assert!(!output.exists());
+    };
+    case.call(&case.options(Mode::Somatic, "a.vcf.gz")).unwrap();
+    refused(&["a.vcf.gz", "a.vcf.gz"], "its sample reads is that of");
+    case.call(&case.options(Mode::Germline, "g.vcf.gz"))
+        .unwrap();
+    refused(&["g.vcf.gz"], "--mode somatic");
+    let shard = CallOptions {
+        shard: "1/2".parse().unwrap(),
+        ..case.options(Mode::Somatic, "s.vcf.gz")
+    };
+    case.call(&shard).unwrap();
+    refused(&["s.vcf.gz"], "this is shard 1/2");
+    let paired = CallOptions {
+        normal: Some(case.path("reads.bam")),
+        ..case.options(Mode::Somatic, "p.vcf.gz")
+    };
+    case.call(&paired).unwrap();
+    refused(&["p.vcf.gz"], "it has 2 samples. Call each alone");
+    let text = inflate(&case.path("a.vcf.gz"));
+    std::fs::write(
+        case.path("b.vcf"),
+        text.replace(case.reference.digest(), "0"),
+    )
+    .unwrap();
+    refused(&["b.vcf"], "another reference");
+    std::fs::remove_file(case.path("a.depth.bed.gz")).unwrap();
+    refused(&["a.vcf.gz"], "a.depth.bed.gz");
+
+    let call = |normals: &str, mode: Mode| {
+        let options = CallOptions {
+            normals: Some(case.path(normals)),
+            ..case.options(mode, "o.vcf.gz")
+        };
+        case.call(&options).expect_err("is refused").to_string()
+    };
+    assert!(call("a.vcf.gz", Mode::Somatic).contains("no panel of normals"));
+    assert!(call("a.vcf.gz", Mode::Germline).contains("--normals is for --mode somatic"));
+    let panel = panel_of_normals(&case, &[&[], &[]]);
+    let other = inflate(&panel).replace(case.reference.digest(), "0");
+    std::fs::write(case.path("other.vcf"), other).unwrap();
+    assert!(call("other.vcf", Mode::Somatic).contains("called on another reference"));
+}
+
+#[test]
+fn frequencies_among_people_tell_germline_from_somatic_and_foreign_fragments() {
+    let case = Case::new();
+    let b = &case.bases;
+    let snv = |p: usize, share| -> Planted { (p, leak(&b[p..=p]), other(b[p]), share) };
+    // Common at a half and at all, unlisted at a half, common at 3 %, unlisted at 3 %.
+    let tumor = [
+        snv(1500, 50),
+        snv(2000, 100),
+        snv(2500, 50),
+        snv(3500, 3),
+        snv(4000, 3),
+    ];
+    case.write_bam("reads.bam", 500, &tumor, 8000, "coordinate");
+    let record = |p: usize, f: &str| {
+        let (r, a) = (b[p] as char, other(b[p])[0] as char);
+        format!("one\t{}\t.\t{r}\t{a}\t.\t.\tAN=9;AF={f}\n", p + 1)
+    };
+    let people = case.path("people.vcf");
+    std::fs::write(
+        &people,
+        record(1500, "0.2") + &record(2000, "0.3") + &record(3500, "0.25"),
+    )
+    .unwrap();
+    let force = case.path("force.vcf");
+    std::fs::write(&force, record(1500, "0") + &record(4500, "0")).unwrap();
+    let call = |population: bool, contamination: Option<f64>| {
+        let options = CallOptions {
+            population: population.then(|| people.clone()),
+            contamination,
+            force: Some(force.clone()),
+            ..case.options(Mode::Somatic, "o.vcf.gz")
+        };
+        case.call(&options).unwrap();
+        remarks(&case.path("o.vcf.gz"))
+    };
+    let filters = |records: &[(usize, String, String)]| -> Vec<String> {
+        records.iter().map(|r| r.1.clone()).collect()
+    };
+    let plain = call(false, None);
+    assert_eq!(
+        filters(&plain),
+        ["PASS", "PASS", "PASS", "PASS", "PASS", "weak_evidence"]
+    );
+    let header = inflate(&case.path("o.vcf.gz"));
+    assert!(
+        !["POPAF", "GERMQ", "CONTQ", "contamination"]
+            .iter()
+            .any(|k| header.contains(k))
+    );
+
+    let with = call(true, None);
+    assert_eq!(
+        filters(&with),
+        [
+            "germline",
+            "germline",
+            "PASS",
+            "PASS",
+            "PASS",
+            "weak_evidence"
+        ]
+    );
+    assert!(with[0].2.contains(";POPAF=0.2;GERMQ=0.0"), "{with:?}");
+    assert!(
+        with[2].2.contains(";GERMQ=") && !with[2].2.contains("POPAF"),
+        "{with:?}"
+    );
+    let table = std::fs::read_to_string(case.path("o.loci.tsv")).unwrap();
+    assert!(
+        table.lines().nth(1).unwrap().ends_with("\tgermline"),
+        "{table}"
+    );
+    assert!(
+        table.lines().nth(1).unwrap().contains("\tfiltered\t"),
+        "{table}"
+    );
+
+    let with = call(true, Some(0.06));
+    assert_eq!(
+        filters(&with),
+        [
+            "germline",
+            "germline",
+            "PASS",
+            "contamination",
+            "PASS",
+            "weak_evidence"
+        ]
+    );
+    assert!(
+        with[3].2.contains(";CONTQ=0.0") && !with[4].2.contains("CONTQ"),
+        "{with:?}"
+    );
+    let header = inflate(&case.path("o.vcf.gz"));
+    assert!(
+        header.contains("people.vcf,sha256=")
+            && header.contains("##theralign_contamination=0.06\n")
+    );
+}
+
+#[test]
+fn frequencies_and_contamination_are_refused_where_they_mean_nothing() {
+    let case = Case::new();
+    case.write_bam("reads.bam", 10, &[], 8000, "coordinate");
+    std::fs::write(case.path("people.vcf"), "").unwrap();
+    let call = |mode: Mode, population: bool, contamination: Option<f64>| {
+        let options = CallOptions {
+            population: population.then(|| case.path("people.vcf")),
+            contamination,
+            ..case.options(mode, "o.vcf.gz")
+        };
+        case.call(&options).expect_err("is refused").to_string()
+    };
+    let germline = call(Mode::Germline, true, None);
+    assert!(
+        germline.contains("--population is for --mode somatic"),
+        "{germline}"
+    );
+    let alone = call(Mode::Somatic, false, Some(0.01));
+    assert!(
+        alone.contains("--contamination needs --population"),
+        "{alone}"
+    );
+    for share in [0.51, -0.1, f64::NAN] {
+        let odd = call(Mode::Somatic, true, Some(share));
+        assert!(odd.contains("no share from 0 to 0.5"), "{odd}");
+    }
 }
 
 #[test]

@@ -3,11 +3,12 @@
 
 use super::transcript::{Choice, Model, Transcript};
 use crate::domain::{ContigId, Span, Strand};
+use crate::format::digest::sha256_of;
 use crate::format::input;
 use crate::genome::Reference;
 use crate::{Error, Result, error::thousands};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 use std::path::Path;
 
 /// One transcript for each gene that touches the regions asked for, ordered by place.
@@ -176,30 +177,6 @@ impl GeneModel {
     pub fn of_gene(&self, gene: &str) -> Option<&Transcript> {
         self.transcripts.iter().find(|t| t.model.gene == gene)
     }
-}
-
-/// SHA-256 of a file's bytes as they are, 64 hexadecimal digits.
-pub fn sha256_of(path: &Path) -> Result<String> {
-    use sha2::Digest;
-    let mut file = std::fs::File::open(path).map_err(Error::io(path))?;
-    let mut hash = sha2::Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let n = file.read(&mut buffer).map_err(Error::io(path))?;
-        if n == 0 {
-            return Ok(hex(&hash.finalize()));
-        }
-        hash.update(&buffer[..n]);
-    }
-}
-
-/// Lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut s, b| {
-        let _ = write!(s, "{b:02x}");
-        s
-    })
 }
 
 fn read_drafts(

@@ -7,9 +7,10 @@
 
 use super::alteration::Rule;
 use super::codon::UNKNOWN;
-use super::gene_model::{Preference, hex};
+use super::gene_model::Preference;
 use super::transcript::Transcript;
 use super::tumor::{Relation, Tumor, Tumors};
+use crate::format::digest::hex;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
 //! Pharmacogenes: the variants that define their alleles, what the alleles do, and what CPIC
 //! recommends. A variant is known by the sequence around it, so that it is found on any build.
 
-use super::gene_model::hex;
 use crate::domain::{ContigId, Pos, Span, reverse_complement};
+use crate::format::digest::hex;
 use crate::genome::Reference;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

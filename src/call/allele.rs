@@ -80,6 +80,17 @@ pub fn normalize(mut v: Variant, around: &Stretch) -> Variant {
     v
 }
 
+/// Reference bases within which an indel is moved to the left.
+const MARGIN: u32 = 400;
+
+/// The allele as the caller spells it.
+pub fn normalized(v: Variant, reference: &Reference) -> Variant {
+    let length = reference.contig(v.contig).length;
+    let wide = v.span().widened(MARGIN, length);
+    let around = Stretch::fetch(reference, v.contig, wide);
+    normalize(v, &around)
+}
+
 /// What of the reference a normalized variant changes, without its anchor: an empty span for an insertion.
 pub fn core(v: &Variant) -> Span {
     let shared = shared_prefix(v);

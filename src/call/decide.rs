@@ -2,6 +2,7 @@
 
 use super::active::Window;
 use super::allele::{Stretch, core, core_letters, normalize};
+use super::background::Background;
 use super::damage::{Damage, View, tempered};
 use super::diploid::Pairs;
 use super::filter::{self, Traits};
@@ -44,6 +45,8 @@ pub struct Found<'a> {
     pub slippage: &'a Slippage,
     /// How often this sample's molecules are wrong copies.
     pub damage: &'a Damage,
+    /// What is known of alleles beforehand.
+    pub background: &'a Background,
     /// How many haplotypes a germline sample has here.
     pub copies: usize,
 }
@@ -256,6 +259,7 @@ impl Found<'_> {
         }
         let mut fields = info(&tumor);
         fields.insert(0, ("TLOD", format!("{odds:.2}")));
+        let mut of_normal = None;
         let shown = untempered >= EMIT && tumor.support[1] > 0;
         let mut samples = vec![sample(&tumor, vec![0, usize::from(shown)])];
         if let (Some(locus), Some(weighed)) = (loci.get(1), self.weighed.get(1)) {
@@ -269,11 +273,17 @@ impl Found<'_> {
                 absence,
                 fraction_odds(&gains),
                 fraction,
+                self.background.speaks_of("GERMQ"),
             ));
             fields.insert(1, ("NLOD", format!("{absence:.2}")));
             samples.push(sample(&normal, vec![0, 0]));
+            of_normal = Some(absence);
         }
+        let remarks = self.background.remarks(&variant, &tumor, of_normal, forced);
+        fields.extend(remarks.info);
+        filters.extend(remarks.filters);
         filters.sort();
+        filters.dedup();
         Some(Call {
             variant,
             others: Vec::new(),

@@ -30,12 +30,14 @@ macro_rules! filters {
 filters! {
     BASE_QUALITY = "base_qual", "Median base quality of the supporting reads below 20";
     CLUSTERED = "clustered_events", "More than 3 other calls within 50 bases";
+    CONTAMINATION = "contamination", "Foreign fragments explain that this many show the allele, which other people have";
     DAMAGE = "damage", "Wrong copies of one strand (deamination, oxidation) are this frequent in this sample";
     GERMLINE = "germline", "The normal sample shows the allele, or does not exclude it";
     LOW_DEPTH = "low_depth", "Fewer than 10 usable fragments";
     LOW_QUALITY = "low_qual", "Quality below 20";
     MAPPING = "map_qual", "Median mapping quality of the supporting reads below 30";
     NORMAL_DEPTH = "normal_depth", "Fewer than 8 usable fragments in the normal sample";
+    NORMALS = "normals", "The panel of normals shows the allele at fractions like this or above";
     POSITION = "position", "Supporting reads show the allele at their ends only";
     SLIPPAGE = "slippage", "A repeat loses or gains units this often in this sample";
     STRAND = "strand_bias", "Supporting reads are of one strand, others are not";
@@ -189,15 +191,23 @@ pub fn somatic(t: &Traits, v: &Variant, slip_rate: f64, odds: f64) -> Vec<Filter
     out
 }
 
-/// Filters that a normal sample gives. `absence` and `presence` are log10 odds.
-pub fn against_normal(t: &Traits, absence: f64, presence: f64, fraction: f64) -> Vec<Filter> {
+/// Filters that a normal sample gives. `absence` and `presence` are log10 odds. Where frequencies among
+/// people are known (`weighed`), the normal's reads and they decide together whether the tumor's allele is
+/// inherited, see [`super::population::inherited`], so that few reads are no flaw of their own.
+pub fn against_normal(
+    t: &Traits,
+    absence: f64,
+    presence: f64,
+    fraction: f64,
+    weighed: bool,
+) -> Vec<Filter> {
     let told: u32 = t.support.iter().sum();
     let of_normal = f64::from(t.support[1]) / f64::from(told.max(1));
     let mut out = Vec::new();
-    if t.depth < 8 {
+    if t.depth < 8 && !weighed {
         out.push(NORMAL_DEPTH);
     }
-    if absence < 2.2 || (presence > 0.0 && of_normal > 0.25 * fraction) {
+    if (absence < 2.2 && !weighed) || (presence > 0.0 && of_normal > 0.25 * fraction) {
         out.push(GERMLINE);
     }
     out
@@ -271,12 +281,14 @@ mod tests {
 
     #[test]
     fn a_normal_that_shows_the_allele_says_germline() {
-        assert_eq!(against_normal(&good(), 10.0, -2.0, 0.2), []);
-        assert_eq!(against_normal(&good(), -5.0, 40.0, 0.2), [GERMLINE]);
+        assert_eq!(against_normal(&good(), 10.0, -2.0, 0.2, false), []);
+        assert_eq!(against_normal(&good(), -5.0, 40.0, 0.2, false), [GERMLINE]);
+        assert_eq!(against_normal(&good(), -5.0, 40.0, 0.2, true), [GERMLINE]);
         let thin = Traits { depth: 5, ..good() };
         assert_eq!(
-            against_normal(&thin, 1.5, -2.0, 0.2),
+            against_normal(&thin, 1.5, -2.0, 0.2, false),
             [NORMAL_DEPTH, GERMLINE]
         );
+        assert_eq!(against_normal(&thin, 1.5, -2.0, 0.2, true), []);
     }
 }

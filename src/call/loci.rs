@@ -1,7 +1,7 @@
 //! What became of each allele that was asked for: detected, not detected at or above a fraction, or
 //! not assessed and why. What was not seen is never called absent.
 
-use super::allele::{Stretch, normalize};
+use super::allele::{Stretch, normalized};
 use super::damage::View;
 use super::limit::{interval, limit};
 use super::record::Call;
@@ -21,10 +21,7 @@ use std::path::Path;
 /// As [`loci::read`].
 pub(super) fn read(path: &Path, reference: &Reference) -> Result<Vec<(Locus, Variant)>> {
     let normal = |locus: Locus| {
-        let v = &locus.variant;
-        let length = reference.contig(v.contig).length;
-        let around = Stretch::fetch(reference, v.contig, v.span().widened(MARGIN, length));
-        let normal = normalize(v.clone(), &around);
+        let normal = normalized(locus.variant.clone(), reference);
         (locus, normal)
     };
     Ok(loci::read(path, reference)?

@@ -31,6 +31,15 @@ pub fn ln_choose(n: u32, k: u32) -> f64 {
     f(n) - f(k) - f(n - k)
 }
 
+/// Chance of `k` of `n` at `rate` each.
+pub fn binomial(n: u32, k: u32, rate: f64) -> f64 {
+    if rate <= 0.0 {
+        return f64::from(u8::from(k == 0));
+    }
+    let (with, without) = (f64::from(k), f64::from(n - k));
+    (ln_choose(n, k) + with * rate.ln() + without * (-rate).ln_1p()).exp()
+}
+
 /// Chance of `k` or more of `n` at `rate` each.
 pub fn binomial_tail(n: u32, k: u32, rate: f64) -> f64 {
     if k == 0 {
@@ -46,6 +55,19 @@ pub fn binomial_tail(n: u32, k: u32, rate: f64) -> f64 {
         }
     }
     total.min(1.0)
+}
+
+/// Chance of `k` of `n` where the rate is itself drawn from a Beta distribution.
+pub fn beta_binomial(n: u32, k: u32, (a, b): (f64, f64)) -> f64 {
+    let ln_beta = |a: f64, b: f64| ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
+    let (with, without) = (f64::from(k), f64::from(n - k));
+    (ln_choose(n, k) + ln_beta(a + with, b + without) - ln_beta(a, b)).exp()
+}
+
+/// Chance of `k` or more of `n` then.
+pub fn beta_binomial_tail(n: u32, k: u32, beta: (f64, f64)) -> f64 {
+    let terms = (k..=n).map(|i| beta_binomial(n, i, beta));
+    terms.sum::<f64>().min(1.0)
 }
 
 /// Two-sided Fisher's exact test of a 2x2 table: the summed chance of all tables with the same
@@ -76,8 +98,13 @@ mod tests {
         near(digamma(1.0), -0.577_215_664_901_532_9);
         near(digamma(10.0), 2.251_752_589_066_721);
         near(ln_choose(52, 5), 2_598_960f64.ln());
+        near(binomial(4, 1, 0.25), 27.0 / 64.0);
+        near(binomial(4, 0, 0.0), 1.0);
         near(binomial_tail(10, 10, 0.5), 1.0 / 1024.0);
         near(binomial_tail(3, 1, 0.5), 0.875);
+        near(beta_binomial(10, 3, (1.0, 1.0)), 1.0 / 11.0);
+        near(beta_binomial(2, 1, (2.0, 1.0)), 1.0 / 3.0);
+        near(beta_binomial_tail(10, 8, (1.0, 1.0)), 3.0 / 11.0);
         // Fisher's tea: 8 cups, 3 of 4 right.
         near(fisher([3, 1, 1, 3]), 34.0 / 70.0);
     }

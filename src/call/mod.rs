@@ -8,6 +8,7 @@
 pub mod active;
 pub mod allele;
 pub mod assemble;
+pub mod background;
 pub mod clips;
 pub mod damage;
 pub mod decide;
@@ -21,8 +22,10 @@ mod loci;
 mod mates;
 pub mod math;
 pub mod merge;
+pub mod normals;
 pub mod phase;
 pub mod ploidy;
+pub mod population;
 pub mod reads;
 pub mod record;
 pub mod repeats;
@@ -41,6 +44,7 @@ use crate::kernel::pileup::Settings;
 use crate::{Error, Result, error::thousands};
 use active::{Clipped, Survey, Suspect};
 use allele::Stretch;
+use background::Background;
 use damage::{Damage, DamageCounts};
 use haplotype::Jobs;
 use phase::Decided;
@@ -80,6 +84,12 @@ pub struct CallOptions {
     pub normal: Option<PathBuf>,
     /// The normal sample's name, if its BAM file holds several.
     pub normal_sample: Option<String>,
+    /// Panel of normals, VCF.
+    pub normals: Option<PathBuf>,
+    /// VCF file with the frequencies of alleles among people.
+    pub population: Option<PathBuf>,
+    /// Share of the fragments that are of another person, 0 to 0.5.
+    pub contamination: Option<f64>,
     /// VCF file of alleles to be asked whatever the reads show.
     pub force: Option<PathBuf>,
     /// What to look for.
@@ -114,6 +124,9 @@ impl CallOptions {
             sample: None,
             normal: None,
             normal_sample: None,
+            normals: None,
+            population: None,
+            contamination: None,
             force: None,
             mode,
             sex: None,
@@ -187,6 +200,7 @@ struct Context<'a> {
     ploidy: Ploidy,
     /// What was asked for, and its normalized allele.
     asked: Vec<(Locus, Variant)>,
+    background: Background,
     exactness: Mutex<Exactness>,
 }
 
@@ -326,6 +340,7 @@ impl<'a> Context<'a> {
                 None => Vec::new(),
                 Some(path) => loci::read(path, reference)?,
             },
+            background: Background::open(reference, options, regions)?,
             exactness: Mutex::default(),
         })
     }
@@ -545,6 +560,7 @@ fn call_windows(context: &Context, unit: &Unit, learned: &Learned) -> Result<(Ve
             around: &around,
             slippage: &learned.slippage,
             damage: &learned.damage,
+            background: &context.background,
             copies: context.ploidy.at(contig, Pos(window.core.start)),
         };
         let (calls, leaning) = if context.germline() {

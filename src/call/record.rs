@@ -86,6 +86,30 @@ const INFO: &[[&str; 4]] = &[
         "Median distance of the allele from the nearer end of the supporting reads",
     ],
     [
+        "PON",
+        "1",
+        "String",
+        "Normals of the panel that show the allele / that would have",
+    ],
+    [
+        "POPAF",
+        "A",
+        "Float",
+        "Frequency of the allele among people, 0 to 1; missing where the file does not list it",
+    ],
+    [
+        "GERMQ",
+        "A",
+        "Float",
+        "Phred that the allele is not germline",
+    ],
+    [
+        "CONTQ",
+        "A",
+        "Float",
+        "Phred that the allele is not of foreign fragments; of alleles that POPAF lists",
+    ],
+    [
         "FORCED",
         "0",
         "Flag",
@@ -155,11 +179,15 @@ pub(super) fn header(context: &Context, samples: &[String], limit: Option<&str>)
     let mut h = String::from(
         "##fileformat=VCFv4.4\n##FILTER=<ID=PASS,Description=\"All filters passed\">\n",
     );
-    for f in filter::ALL {
+    for f in filter::ALL
+        .iter()
+        .filter(|f| context.background.speaks_of(f.id))
+    {
         let _ = writeln!(
             h,
             "##FILTER=<ID={},Description=\"{}\">",
-            f.id, f.description
+            f.id,
+            context.background.described(f)
         );
     }
     if options.gvcf {
@@ -170,7 +198,8 @@ pub(super) fn header(context: &Context, samples: &[String], limit: Option<&str>)
         Mode::Germline => FORMAT_GERMLINE,
     };
     for (kind, fields) in [("INFO", INFO), ("FORMAT", FORMAT), ("FORMAT", of_mode)] {
-        for [id, number, of_type, text] in fields {
+        let possible = |f: &&[&str; 4]| context.background.speaks_of(f[0]);
+        for [id, number, of_type, text] in fields.iter().filter(possible) {
             let _ = writeln!(
                 h,
                 "##{kind}=<ID={id},Number={number},Type={of_type},Description=\"{text}\">"
@@ -197,6 +226,7 @@ pub(super) fn header(context: &Context, samples: &[String], limit: Option<&str>)
         "##theralign_options=min_mapq={},min_base_quality={},max_fragments={}",
         options.min_mapq, options.min_base_quality, options.max_fragments
     );
+    h.push_str(&context.background.header);
     if let Some(sex) = sex(options.sex, context.ploidy.assumed) {
         let _ = writeln!(h, "##theralign_sex={sex}");
     }

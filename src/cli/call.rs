@@ -30,6 +30,17 @@ pub struct Args {
     /// The normal sample's name, if its BAM holds several
     #[arg(long, value_name = "NAME", requires = "normal")]
     normal_sample: Option<String>,
+    /// Filter alleles that a panel of normals shows at fractions like the sample's (see `theralign normals`)
+    #[arg(long, value_name = "NORMALS.vcf.gz")]
+    normals: Option<PathBuf>,
+    /// Frequencies of alleles among people, AF in INFO, such as gnomAD's: filter what is likelier germline than
+    /// somatic; with --mode somatic only. What is far from the panel is passed over, but read
+    #[arg(long, value_name = "AF.vcf.gz")]
+    population: Option<PathBuf>,
+    /// The share of the fragments that are of another person, as `theralign qc` tells (0 to 0.5): filter what
+    /// they explain; with --population
+    #[arg(long, value_name = "SHARE")]
+    contamination: Option<f64>,
     /// Alleles to be told of whatever the reads show; what became of each is written to .loci.tsv
     #[arg(long, value_name = "LOCI.vcf")]
     force: Option<PathBuf>,
@@ -93,6 +104,9 @@ pub fn run(args: &Args) -> Result<()> {
         sample: args.sample.clone(),
         normal: args.normal.clone(),
         normal_sample: args.normal_sample.clone(),
+        normals: args.normals.clone(),
+        population: args.population.clone(),
+        contamination: args.contamination,
         force: args.force.clone(),
         sex: args.sex,
         gvcf: args.gvcf,

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod devices;
 pub mod index;
 pub mod merge;
+pub mod normals;
 pub mod qc;
 pub mod report;
 pub mod run;
@@ -34,6 +35,7 @@ enum Command {
     Consensus(consensus::Args),
     Call(call::Args),
     Merge(merge::Args),
+    Normals(normals::Args),
     Report(report::Args),
     Run(run::Args),
     Demo(demo::Args),
@@ -52,6 +54,7 @@ impl Cli {
             Command::Consensus(args) => consensus::run(&args),
             Command::Call(args) => call::run(&args),
             Command::Merge(args) => merge::run(&args),
+            Command::Normals(args) => normals::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Run(args) => run::run(&args),
             Command::Demo(args) => demo::run(&args),

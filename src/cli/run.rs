@@ -3,11 +3,11 @@
 use super::common::{Carried, DeviceChoice, Sorting, Threads, Timing};
 use crate::align::record::Style;
 use crate::align::{LEAST_SCORE, run as align};
-use crate::annotate::gene_model::sha256_of;
 use crate::annotate::{Knowledge, knowledge};
 use crate::backend::Device;
 use crate::call::{self, CallOptions, CallSummary, Mode};
 use crate::error::thousands;
+use crate::format::digest::sha256_of;
 use crate::format::fastq::Pairing;
 use crate::format::folder::OutputFolder;
 use crate::format::header::ReadGroup;

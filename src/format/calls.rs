@@ -162,7 +162,10 @@ fn choose_sample(file: &str, names: &[&str], asked: Option<&str>) -> Result<(usi
             ),
             (_, None) => (
                 format!("it has {} samples", names.len()),
-                format!("Name one with --sample: {}.", names.join(", ")),
+                format!(
+                    "Call each alone, or name one with --sample: {}.",
+                    names.join(", ")
+                ),
             ),
             (_, Some(asked)) => (
                 format!("it has no sample {asked}"),

@@ -1,7 +1,7 @@
 //! For each actionable locus one of three answers: detected, not detected at or above a fraction of
 //! molecules, or not assessed and why. What was not seen is never called absent.
 
-use super::depth::{Depth, Panel};
+use super::panel::Panel;
 use crate::annotate::alteration::Unassessable;
 use crate::annotate::knowledge::Direction;
 use crate::annotate::{GeneModel, Knowledge, Relation, Rule, Transcript, Tumor};
@@ -9,6 +9,7 @@ use crate::call::filter::{LEAST_DEPTH, LEAST_ODDS};
 use crate::call::genotype::fraction_odds;
 use crate::call::limit::detectable_fraction;
 use crate::domain::Span;
+use crate::format::depth::Depth;
 use crate::genome::Reference;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};

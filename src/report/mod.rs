@@ -2,23 +2,22 @@
 //! was seen.
 
 pub mod assess;
-pub mod depth;
 pub mod evidence;
+pub mod panel;
 pub mod pgx;
 mod render;
 #[cfg(test)]
 mod tests;
 
-use crate::annotate::gene_model::sha256_of;
 use crate::annotate::knowledge::{self, Origin};
 use crate::annotate::pharmaco;
 use crate::annotate::{GeneModel, Knowledge, Relation, Tumor};
-use crate::format::{bed, calls, output::Output};
+use crate::format::{bed, calls, depth::Depth, digest::sha256_of, output::Output};
 use crate::genome::Reference;
 use crate::{Error, Result};
 use assess::{Assessor, Locus, Outcome, Unseen};
-use depth::{Depth, Panel};
 use evidence::{Finding, Tier};
+use panel::Panel;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,11 +1,12 @@
 //! Pharmacogenetics: genotypes at defining positions, diplotypes where they are unambiguous, and the
 //! recommendations that follow. A position that was not seen is never taken as reference.
 
-use super::depth::{Depth, Panel};
+use super::panel::Panel;
 use crate::annotate::GeneModel;
 use crate::annotate::pharmaco::{self, Allele, Defining, Pharmacogene, Recommendation, Site};
 use crate::domain::{Span, Variant};
 use crate::format::calls::Call;
+use crate::format::depth::Depth;
 use crate::genome::Reference;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
