@@ -7,6 +7,7 @@ use super::phase::Phase;
 use super::ploidy::Sex;
 use super::{Context, Mode};
 use crate::domain::{Pos, Variant};
+use crate::format::calls::CONSENSUS_LINE;
 use crate::format::vcf::Line;
 use crate::genome::Reference;
 use std::fmt::Write;
@@ -227,6 +228,9 @@ pub(super) fn header(context: &Context, samples: &[String], limit: Option<&str>)
         options.min_mapq, options.min_base_quality, options.max_fragments
     );
     h.push_str(&context.background.header);
+    if let Some(consensus) = context.tumor.consensus() {
+        let _ = writeln!(h, "{CONSENSUS_LINE}{consensus}");
+    }
     if let Some(sex) = sex(options.sex, context.ploidy.assumed) {
         let _ = writeln!(h, "##theralign_sex={sex}");
     }

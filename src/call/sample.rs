@@ -2,11 +2,13 @@
 
 use super::mates;
 use super::reads::{Load, ReadFilter, decode};
+use crate::consensus;
 use crate::domain::{ContigId, Span};
 use crate::genome::Reference;
 use crate::{Error, Result, error::thousands};
 use noodles::bam::index::Index;
 use noodles::core::{Position, Region};
+use noodles::sam::header::record::value::map::program::tag::DESCRIPTION;
 use noodles::sam::header::record::value::map::read_group::tag::SAMPLE;
 use noodles::{bam, bgzf, sam};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -124,6 +126,17 @@ impl Bam {
             index,
             sample,
         })
+    }
+
+    /// How the reads were made of the copies of molecules, if `theralign consensus` did; of several times
+    /// the last.
+    pub fn consensus(&self) -> Option<String> {
+        let programs = self.header.programs();
+        let made = programs.as_ref().iter().rev();
+        let mut made = made.filter(|(id, _)| id.starts_with(consensus::PROGRAM.as_bytes()));
+        let (_, program) = made.next()?;
+        let described = program.other_fields().get(&DESCRIPTION);
+        described.map(ToString::to_string)
     }
 
     /// Loads the reads that touch `span`.

@@ -1,13 +1,14 @@
 //! `theralign consensus`: copies of molecules to one read pair of each.
 
 use super::common::{Threads, parse_bytes};
+use crate::consensus::metrics::Tally;
 use crate::consensus::model::Rates;
 use crate::consensus::{self, Grouping, LeastCopies, Options};
 use crate::error::thousands;
 use crate::format::bgzf::DEFAULT_LEVEL;
 use crate::format::output::Output;
 use crate::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Make a consensus read pair of each molecule, told by its UMI
 #[derive(clap::Args, Debug)]
@@ -19,7 +20,35 @@ pub struct Args {
     #[arg(short, long, value_name = "OUT.bam")]
     output: PathBuf,
     #[command(flatten)]
-    strands: Strands,
+    molecules: Molecules,
+    /// Write reads without their alignments, mates together, for `theralign align`
+    #[arg(long)]
+    unaligned: bool,
+    /// Write how many molecules have how many copies: all figures if it ends in .json, else as fgbio's `GroupReadsByUmi`
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Memory for sorting, about; the rest goes to temporary files
+    #[arg(long, default_value = "1G", value_parser = parse_bytes, value_name = "BYTES")]
+    memory: usize,
+    /// Folder for temporary files [default: the output's]
+    #[arg(long, value_name = "DIR")]
+    temporary: Option<PathBuf>,
+    /// Compression level of the BAM, 0 to 12
+    #[arg(long, default_value_t = DEFAULT_LEVEL, value_parser = clap::value_parser!(u8).range(0..=12), value_name = "N")]
+    level: u8,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Which copies are of one molecule, and how their bases are settled.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Molecules {
+    /// Join the strands of a molecule; UMIs must have a part for each read [default: where they have it]
+    #[arg(long, conflicts_with = "simplex")]
+    duplex: bool,
+    /// Do not join the strands of a molecule
+    #[arg(long)]
+    simplex: bool,
     /// Copies that a consensus needs: of both strands, of the one with more, of the one with fewer; the last number stands
     /// for those left out
     #[arg(long, value_name = "N[,N[,N]]", default_value = "1,1,0")]
@@ -42,79 +71,75 @@ pub struct Args {
     /// Substitutions by which a UMI may differ from a more frequent one and be an error of it
     #[arg(long, value_name = "N", default_value_t = 1)]
     max_edits: u32,
-    /// Write reads without their alignments, mates together, for `theralign align`
-    #[arg(long)]
-    unaligned: bool,
     /// Leave out the tags with depth and errors of each base
     #[arg(long)]
     no_per_base: bool,
-    /// Write how many molecules have how many copies: all figures if it ends in .json, else as fgbio's `GroupReadsByUmi`
-    #[arg(long, value_name = "FILE")]
-    metrics: Option<PathBuf>,
-    /// Memory for sorting, about; the rest goes to temporary files
-    #[arg(long, default_value = "1G", value_parser = parse_bytes, value_name = "BYTES")]
-    memory: usize,
-    /// Folder for temporary files [default: the output's]
-    #[arg(long, value_name = "DIR")]
-    temporary: Option<PathBuf>,
-    /// Compression level of the BAM, 0 to 12
-    #[arg(long, default_value_t = DEFAULT_LEVEL, value_parser = clap::value_parser!(u8).range(0..=12), value_name = "N")]
-    level: u8,
-    #[command(flatten)]
-    threads: Threads,
 }
 
-/// Whether strands are joined.
-#[derive(clap::Args, Debug)]
-struct Strands {
-    /// Join the strands of a molecule; UMIs must have a part for each read [default: where they have it]
-    #[arg(long, conflicts_with = "simplex")]
-    duplex: bool,
-    /// Do not join the strands of a molecule
-    #[arg(long)]
-    simplex: bool,
+impl Molecules {
+    /// These options with the others as they usually are.
+    ///
+    /// # Errors
+    /// When the numbers of copies make no sense.
+    pub fn options(&self, input: PathBuf, output: PathBuf) -> Result<Options> {
+        Ok(Options {
+            grouping: match (self.duplex, self.simplex) {
+                (true, _) => Grouping::Duplex,
+                (_, true) => Grouping::Simplex,
+                _ => Grouping::Auto,
+            },
+            max_edits: self.max_edits,
+            least: parse_least(&self.min_reads)?,
+            rates: Rates {
+                pre_umi: self.error_rate_pre,
+                post_umi: self.error_rate_post,
+                min_base_quality: self.min_base_quality,
+                quality_shift: self.quality_shift,
+                max_base_quality: self.max_base_quality,
+            },
+            per_base: !self.no_per_base,
+            ..Options::new(input, output)
+        })
+    }
 }
 
 /// Makes the consensus, and says what it is of.
 pub fn run(args: &Args) -> Result<()> {
     let threads = args.threads.apply()?;
+    let molecules = &args.molecules;
     let options = Options {
-        grouping: match (args.strands.duplex, args.strands.simplex) {
-            (true, _) => Grouping::Duplex,
-            (_, true) => Grouping::Simplex,
-            _ => Grouping::Auto,
-        },
-        max_edits: args.max_edits,
-        least: parse_least(&args.min_reads)?,
-        rates: Rates {
-            pre_umi: args.error_rate_pre,
-            post_umi: args.error_rate_post,
-            min_base_quality: args.min_base_quality,
-            quality_shift: args.quality_shift,
-            max_base_quality: args.max_base_quality,
-        },
         unaligned: args.unaligned,
-        per_base: !args.no_per_base,
         threads,
         memory: args.memory,
         temporary: args.temporary.clone(),
         level: args.level,
         command: std::env::args().collect::<Vec<_>>().join(" "),
-        ..Options::new(args.input.clone(), args.output.clone())
+        ..molecules.options(args.input.clone(), args.output.clone())?
     };
     let tally = consensus::run(&options)?;
     if let Some(file) = &args.metrics {
-        let json = file
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("json"));
-        let text = if json {
-            serde_json::to_string_pretty(&tally).expect("plain data") + "\n"
-        } else {
-            tally.table()
-        };
-        Output::write(file, text.as_bytes())?;
+        write_metrics(file, &tally)?;
     }
-    let left_out = tally.without_umi + tally.unclear_umi + tally.spliced;
+    tell(&tally);
+    Ok(())
+}
+
+/// Writes all figures if the file's name ends in .json, else the table of family sizes.
+pub fn write_metrics(file: &Path, tally: &Tally) -> Result<()> {
+    let json = file
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("json"));
+    let text = if json {
+        serde_json::to_string_pretty(tally).expect("plain data") + "\n"
+    } else {
+        tally.table()
+    };
+    Output::write(file, text.as_bytes())
+}
+
+/// Says how many molecules there are, and what was left out.
+pub fn tell(tally: &Tally) {
+    let left_out = tally.left_out();
     eprintln!(
         "{} templates of {} molecules, both strands of {}; {} molecules with too few copies, {} templates left out",
         thousands(tally.templates - left_out),
@@ -123,7 +148,6 @@ pub fn run(args: &Args) -> Result<()> {
         thousands(tally.too_few),
         thousands(left_out + tally.rejected + tally.unaligned),
     );
-    Ok(())
 }
 
 fn parse_least(text: &str) -> Result<LeastCopies> {
@@ -153,6 +177,29 @@ fn parse_least(text: &str) -> Result<LeastCopies> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        molecules: Molecules,
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_as_usual() {
+        let usual = Options::new("a".into(), "b".into());
+        let given = Alone::parse_from(["consensus"]).molecules;
+        let given = given.options("a".into(), "b".into()).unwrap();
+        assert_eq!(format!("{given:?}"), format!("{usual:?}"));
+        let other = ["consensus", "--simplex", "--min-reads", "3,2"];
+        let other = Alone::parse_from(other).molecules;
+        let other = other.options("a".into(), "b".into()).unwrap();
+        assert!(
+            other
+                .described()
+                .starts_with("grouping=simplex;max_edits=1;min_reads=3,2,2;")
+        );
+    }
 
     #[test]
     fn the_last_number_stands_for_those_left_out() {

@@ -1,6 +1,6 @@
 //! `theralign demo`: the whole way on data that ships with the program, checked against the truth.
 
-use super::common::{Carried, DeviceChoice, Sorting, Threads, Timing};
+use super::common::{DeviceChoice, Sorting, Threads, Timing};
 use super::run;
 use crate::call::Mode;
 use crate::call::allele::{Stretch, normalize};
@@ -86,10 +86,9 @@ pub fn run(args: &Args) -> Result<()> {
             level: DEFAULT_LEVEL,
         },
         device: args.device.clone(),
-        carried: Carried {
-            umi: None,
-            comments: false,
-        },
+        umi: None,
+        comments: false,
+        molecules: None,
         threads: args.threads.clone(),
         timing: Timing { timings: None },
     })?;

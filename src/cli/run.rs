@@ -1,21 +1,25 @@
 //! `theralign run`: reads in, report out; every step between, in one folder.
 
-use super::common::{Carried, DeviceChoice, Sorting, Threads, Timing};
+use super::common::{DeviceChoice, Sorting, Threads, Timing};
+use super::consensus::{Molecules, tell, write_metrics};
 use crate::align::record::Style;
 use crate::align::{LEAST_SCORE, run as align};
 use crate::annotate::{Knowledge, knowledge};
 use crate::backend::Device;
 use crate::call::{self, CallOptions, CallSummary, Mode};
+use crate::consensus::{self, metrics::Tally};
 use crate::error::thousands;
 use crate::format::digest::sha256_of;
-use crate::format::fastq::Pairing;
+use crate::format::fastq::{Extras, Pairing};
 use crate::format::folder::OutputFolder;
 use crate::format::header::ReadGroup;
 use crate::format::reads::Source;
+use crate::format::umi::Umi;
 use crate::format::{bed, input, output::Output};
 use crate::genome::Reference;
 use crate::qc;
 use crate::report::{self, ReportOptions, ReportSummary, evidence::Tier};
+use crate::sort::Duplicates;
 use crate::{Error, Result};
 use serde_json::{Value, json};
 use std::num::NonZeroUsize;
@@ -57,8 +61,17 @@ pub struct Args {
     /// Reads or pairs in a batch; changes nothing in the output [default: what suits the device]
     #[arg(long, value_name = "N", hide = true)]
     pub(super) batch: Option<NonZeroUsize>,
-    #[command(flatten)]
-    pub(super) carried: Carried,
+    /// Make a consensus read pair of each molecule, and call on these. Its copies are told by the UMI in RX, which unaligned
+    /// BAM and, with -C, FASTQ comments have; or by that in the reads' names or comments
+    #[arg(long, value_enum, value_name = "WHERE", num_args = 0..=1)]
+    #[allow(
+        clippy::option_option,
+        reason = "not asked for, asked for, and said where"
+    )]
+    pub(super) umi: Option<Option<Umi>>,
+    /// FASTQ comments are fields of SAM, as RX:Z:ACGT, with tabs between them: give them to the records
+    #[arg(short = 'C', long)]
+    pub(super) comments: bool,
     #[command(flatten)]
     pub(super) sorting: Sorting,
     #[command(flatten)]
@@ -67,6 +80,9 @@ pub struct Args {
     pub(super) threads: Threads,
     #[command(flatten)]
     pub(super) timing: Timing,
+    // The last one: options behind it would stand under its heading, too.
+    #[command(flatten, next_help_heading = "Consensus, with --umi")]
+    pub(super) molecules: Option<Molecules>,
 }
 
 /// Runs every step.
@@ -102,6 +118,7 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
     })?;
     let device = args.device.open()?;
     let folder = OutputFolder::create(&args.output)?;
+    let consensus = consensus_options(args, threads, &folder)?;
     let steps = || -> Result<ReportSummary> {
         // Inputs are hashed while the reads are aligned, so that a disk reads them once; where
         // aligning fails, nobody waits for the hashes.
@@ -109,10 +126,12 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
         let hashing = std::thread::spawn(move || hashed(&named));
         let aligned = align_step(args, &reference, &device, threads, &folder)?;
         let inputs = hashing.join().expect("hashing does not panic")?;
+        let made = (consensus.as_ref()).map(|options| consensus_step(args, options, &folder));
+        let made = made.transpose()?;
         let called = call_step(args, &reference, &device, &folder)?;
-        qc_step(args, &reference, &regions, &aligned, &folder)?;
+        qc_step(args, &reference, &regions, &aligned, made.as_ref(), &folder)?;
         let report = report_step(args, &reference, &folder)?;
-        let manifest = json!({
+        let mut manifest = json!({
             "schema": "theralign-run/1",
             "program": concat!("theralign ", env!("CARGO_PKG_VERSION")),
             "command": command(),
@@ -136,6 +155,14 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
             "inputs": inputs,
             "outputs": outputs(&folder)?,
         });
+        if let (Some(options), Some(made)) = (&consensus, &made) {
+            manifest["parameters"]["consensus"] = options.described().into();
+            manifest["molecules"] = json!({
+                "written": made.molecules,
+                "duplex": made.duplex,
+                "too_few": made.too_few,
+            });
+        }
         write_json(&folder.file("run.json"), &manifest)?;
         Ok(report)
     };
@@ -160,6 +187,62 @@ fn command() -> String {
     std::env::args().collect::<Vec<_>>().join(" ")
 }
 
+fn source(args: &Args) -> Source {
+    Source {
+        files: args.reads.clone(),
+        pairing: args.interleaved.then_some(Pairing::Interleaved),
+        extras: Extras {
+            umi: args.umi.flatten(),
+            comments: args.comments,
+        },
+        keep_groups: false,
+    }
+}
+
+/// The BAM that is called: of the reads, or of the molecules that they are copies of.
+fn called_bam(args: &Args) -> String {
+    let molecules = if args.umi.is_some() { ".molecules" } else { "" };
+    format!("{}{molecules}.bam", args.sample)
+}
+
+/// How to make a consensus, if that is asked for. Reads that have no UMIs are refused.
+fn consensus_options(
+    args: &Args,
+    threads: usize,
+    folder: &OutputFolder,
+) -> Result<Option<consensus::Options>> {
+    if args.umi.is_none() {
+        return match args.molecules {
+            None => Ok(None),
+            Some(_) => Err(Error::usage(
+                "options of the consensus, but no --umi",
+                "Add --umi, or leave out --duplex, --simplex, --min-reads and the others under \"Consensus\" in --help.",
+            )),
+        };
+    }
+    if args.sorting.duplicates == Duplicates::Remove {
+        return Err(Error::usage(
+            "--umi and --duplicates remove exclude each other",
+            "A consensus is made of the copies of a molecule; leave out --duplicates.",
+        ));
+    }
+    let input = folder.file(&format!("{}.bam", args.sample));
+    let output = folder.file(&called_bam(args));
+    let options = match &args.molecules {
+        Some(molecules) => molecules.options(input, output)?,
+        None => consensus::Options::new(input, output),
+    };
+    source(args).check_umis()?;
+    Ok(Some(consensus::Options {
+        threads,
+        memory: args.sorting.memory,
+        temporary: args.sorting.temporary.clone(),
+        level: args.sorting.level,
+        command: command(),
+        ..options
+    }))
+}
+
 fn align_step(
     args: &Args,
     reference: &Reference,
@@ -169,12 +252,7 @@ fn align_step(
 ) -> Result<align::Summary> {
     let sample = &args.sample;
     let options = align::Options {
-        source: Source {
-            files: args.reads.clone(),
-            pairing: args.interleaved.then_some(Pairing::Interleaved),
-            extras: args.carried.extras(),
-            keep_groups: false,
-        },
+        source: source(args),
         output: folder.file(&format!("{sample}.bam")),
         read_group: Some(ReadGroup::parse(&format!(
             "@RG\tID:{sample}\tSM:{sample}\tLB:{sample}\tPL:ILLUMINA"
@@ -200,6 +278,20 @@ fn align_step(
     Ok(summary)
 }
 
+/// The molecules and their figures, beside the reads.
+fn consensus_step(
+    args: &Args,
+    options: &consensus::Options,
+    folder: &OutputFolder,
+) -> Result<Tally> {
+    let tally = consensus::run(options)?;
+    for name in ["molecules.json", "family_sizes.txt"] {
+        write_metrics(&folder.file(&format!("{}.{name}", args.sample)), &tally)?;
+    }
+    tell(&tally);
+    Ok(tally)
+}
+
 fn call_step(
     args: &Args,
     reference: &Reference,
@@ -212,7 +304,7 @@ fn call_step(
         command: command(),
         ..CallOptions::new(
             args.panel.clone(),
-            of_sample("bam"),
+            folder.file(&called_bam(args)),
             args.mode,
             of_sample("vcf.gz"),
         )
@@ -236,15 +328,21 @@ fn qc_step(
     reference: &Reference,
     regions: &[bed::Region],
     aligned: &align::Summary,
+    made: Option<&Tally>,
     folder: &OutputFolder,
 ) -> Result<()> {
-    let of_sample = |end: &str| folder.file(&format!("{}.{end}", args.sample));
+    let reads = format!("{}.bam", args.sample);
     let options = qc::Options {
         sites: args.sites.clone(),
         libraries: Some((aligned.sorted.as_ref()).map_or(Vec::new(), |s| s.libraries.clone())),
         ..qc::Options::default()
     };
-    let done = qc::assess(&of_sample("bam"), reference, regions, &options)?;
+    let assess = |bam: &str| qc::assess(&folder.file(bam), reference, regions, &options);
+    let mut done = assess(&reads)?;
+    if let Some(tally) = made {
+        let molecules = called_bam(args);
+        done = done.with_molecules(assess(&molecules)?, [&reads, &molecules], tally);
+    }
     let (json, prefix) = (folder.file("qc.json"), folder.file(&args.sample));
     done.write(&json, &prefix, regions, reference, false)?;
     super::qc::tell(&done.qc, false);

@@ -54,6 +54,11 @@ impl Tally {
         }
     }
 
+    /// Templates that are of no molecule.
+    pub fn left_out(&self) -> u64 {
+        self.without_umi + self.unclear_umi + self.spliced
+    }
+
     /// Adds what another one counted.
     pub fn merge(&mut self, other: &Tally) {
         self.templates += other.templates;

@@ -92,7 +92,34 @@ impl Options {
             command: "theralign consensus".into(),
         }
     }
+
+    /// What decides over the molecules and their bases, as headers name it: `grouping=auto;max_edits=1;…`.
+    pub fn described(&self) -> String {
+        let grouping = match self.grouping {
+            Grouping::Auto => "auto",
+            Grouping::Duplex => "duplex",
+            Grouping::Simplex => "simplex",
+        };
+        let LeastCopies { all, more, fewer } = self.least;
+        let Rates {
+            pre_umi,
+            post_umi,
+            min_base_quality,
+            quality_shift,
+            max_base_quality,
+        } = self.rates;
+        format!(
+            "grouping={grouping};max_edits={};min_reads={all},{more},{fewer};\
+             min_base_quality={min_base_quality};error_rate_pre={pre_umi};error_rate_post={post_umi};\
+             quality_shift={quality_shift};max_base_quality={max_base_quality}",
+            self.max_edits
+        )
+    }
 }
+
+/// ID of the program in the header of what [`run`] writes; numbers follow where it is taken. Its DS is
+/// what [`Options::described`] says.
+pub const PROGRAM: &str = "theralign-consensus";
 
 /// Templates in a batch; no result depends on it.
 const BATCH: usize = 2048;
@@ -224,11 +251,11 @@ fn header(input: &str, options: &Options) -> String {
         out.push('\n');
     }
     let taken = |id: &String| programs.contains(id);
-    let mut id = "theralign-consensus".to_string();
+    let mut id = PROGRAM.to_string();
     let mut n = 1;
     while taken(&id) {
         n += 1;
-        id = format!("theralign-consensus.{n}");
+        id = format!("{PROGRAM}.{n}");
     }
     let before = programs
         .last()
@@ -237,7 +264,8 @@ fn header(input: &str, options: &Options) -> String {
     let command = options.command.replace(char::is_control, " ");
     let _ = writeln!(
         out,
-        "@PG\tID:{id}\tPN:theralign\tVN:{version}{before}\tCL:{command}"
+        "@PG\tID:{id}\tPN:theralign\tVN:{version}{before}\tDS:{}\tCL:{command}",
+        options.described()
     );
     out
 }

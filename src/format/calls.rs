@@ -7,6 +7,9 @@ use crate::{Error, Result, error::thousands};
 use std::io::BufRead;
 use std::path::Path;
 
+/// Of the header: how the reads were made of molecules' copies.
+pub const CONSENSUS_LINE: &str = "##theralign_consensus=";
+
 /// One alternate allele of one record, as the sample has it.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -39,6 +42,8 @@ pub struct Calls {
     pub sample: String,
     /// `somatic` or `germline` if the header says so.
     pub mode: Option<String>,
+    /// How the reads were made of molecules' copies, if they were and the header says so.
+    pub consensus: Option<String>,
     /// Alleles left out: symbolic ones, `*`, breakends.
     pub skipped: u64,
     /// The header names no reference digest.
@@ -65,6 +70,7 @@ pub fn read(path: &Path, reference: &Reference, sample: Option<&str>) -> Result<
         calls: Vec::new(),
         sample: String::new(),
         mode: None,
+        consensus: None,
         skipped: 0,
         unsigned: true,
     };
@@ -111,6 +117,8 @@ pub fn read(path: &Path, reference: &Reference, sample: Option<&str>) -> Result<
             ));
         } else if let Some(mode) = line.strip_prefix("##theralign_mode=") {
             out.mode = Some(mode.to_string());
+        } else if let Some(consensus) = line.strip_prefix(CONSENSUS_LINE) {
+            out.consensus = Some(consensus.to_string());
         } else if line.starts_with("##") || line.is_empty() {
         } else if line.starts_with("#CHROM") {
             let names: Vec<&str> = line.split('\t').skip(9).collect();

@@ -60,13 +60,25 @@ impl OutputFolder {
 
     /// An error about a file in the making, told of the file that it was to become.
     pub fn told(&self, error: Error) -> Error {
+        let place = |path: PathBuf| match path.strip_prefix(self.temporary.path()) {
+            Ok(name) => self.path.join(name),
+            Err(_) => path,
+        };
         match error {
             Error::Io { path, source } => Error::Io {
-                path: match path.strip_prefix(self.temporary.path()) {
-                    Ok(name) => self.path.join(name),
-                    Err(_) => path,
-                },
+                path: place(path),
                 source,
+            },
+            Error::Input {
+                file,
+                at,
+                what,
+                remedy,
+            } => Error::Input {
+                file: place(file.into()).display().to_string(),
+                at,
+                what,
+                remedy,
             },
             other => other,
         }
@@ -110,6 +122,14 @@ mod tests {
         let folder = OutputFolder::create(&path).unwrap();
         fs::write(folder.file("a"), "1").unwrap();
         assert!(!path.exists());
+        for (file, told) in [
+            (folder.file("a"), path.join("a")),
+            ("r.fq".into(), "r.fq".into()),
+        ] {
+            let error = Error::input(file.display().to_string(), "", "x", "Y.");
+            let text = folder.told(error).to_string();
+            assert_eq!(text, format!("{}: x. Y.", told.display()));
+        }
         drop(folder);
         assert_eq!(names(place.path()), [""; 0]);
 

@@ -2,8 +2,10 @@
 
 use super::fastq::{Extras, FastqReader, Pairing, ReadTimes};
 use super::header::ReadGroup;
+use super::tags;
 use super::ubam::{self, BamReader};
 use crate::batch::ReadBatch;
+use crate::error::thousands;
 use crate::{Error, Result};
 use std::path::PathBuf;
 
@@ -58,6 +60,39 @@ impl Source {
         }
         let (size, groups, umi) = (batch_templates, self.keep_groups, self.extras.umi);
         BamReader::open(&self.files, size, groups, umi).map(Reader::Bam)
+    }
+}
+
+/// Templates that are asked whether they have UMIs.
+const ASKED_FOR_UMIS: usize = 2048;
+
+impl Source {
+    /// Looks at the first templates: does any have a UMI, or a grouper's number of its molecule? What comes
+    /// through a pipe is not asked, as it cannot be read twice.
+    ///
+    /// # Errors
+    /// When none has, and as [`Source::open`] and [`Reader::next_batch`].
+    pub fn check_umis(&self) -> Result<()> {
+        // What is taken from names and comments is asked for record by record.
+        if self.extras.umi.is_some() || !self.files.iter().all(|f| f.is_file()) {
+            return Ok(());
+        }
+        let Some(batch) = self.open(ASKED_FOR_UMIS)?.next_batch()? else {
+            return Ok(());
+        };
+        let told = |r| [*b"RX", *b"MI"].map(|t| tags::text_of(batch.tags(r), t).is_some());
+        if (0..batch.reads()).any(|r| told(r).contains(&true)) {
+            return Ok(());
+        }
+        Err(Error::input(
+            self.files[0].display().to_string(),
+            "",
+            format!(
+                "none of its first {} templates has a UMI (tag RX) or a molecule's number (MI)",
+                thousands(batch.templates() as u64)
+            ),
+            "Say where UMIs stand: --umi name or --umi comment, or -C for comments with RX:Z: fields. Without UMIs, leave out --umi.",
+        ))
     }
 }
 

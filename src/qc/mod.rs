@@ -10,6 +10,7 @@ pub mod exons;
 pub mod figure;
 pub mod identity;
 mod known_sites;
+pub mod molecules;
 pub mod mosdepth;
 pub mod multiqc;
 mod pass;
@@ -86,6 +87,9 @@ pub struct Qc {
     pub reference: String,
     /// Which reads counted.
     pub filters: Filters,
+    /// Which figures are of which BAM, where there are two: the reads, and their molecules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<molecules::Sources>,
     /// What became of the reads.
     pub reads: Reads,
     /// The same as shares.
@@ -94,6 +98,9 @@ pub struct Qc {
     pub insert_size: Figure<InsertSize>,
     /// Copies, library by library.
     pub duplicates: Figure<Vec<library::Counts>>,
+    /// The molecules that the reads are copies of, where a consensus was made of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub molecules: Option<molecules::Molecules>,
     /// Of the panel's bases.
     pub depth: Depth,
     /// Fragments lost where targets are rich in AT or GC.
@@ -188,6 +195,7 @@ pub fn assess(
         program: concat!("theralign ", env!("CARGO_PKG_VERSION")),
         reference: reference.digest().to_string(),
         filters: options.filters,
+        sources: None,
         reads: counts.reads,
         shares: shares(&counts),
         insert_size: insert_size(&counts.inserts),
@@ -195,6 +203,7 @@ pub fn assess(
             || Figure::not_assessed("libraries are counted where duplicates are marked: run, align --duplicate-metrics"),
             Figure::Given,
         ),
+        molecules: None,
         depth: depth::over_panel(&depths),
         dropout: depth::dropout(&depths, &targets),
         errors: counts.cycles.errors(),

@@ -39,6 +39,7 @@ fn columns(qc: &Qc) -> Vec<Column> {
     let share = |t: &str| percent(qc.depth.share_at_least[t].as_f64());
     let insert = qc.insert_size.given().map(|i| f64::from(i.median));
     let errors = qc.errors.given().map(|e| e.rate);
+    let molecules = qc.molecules.as_ref().map(|m| m.written as f64);
     let foreign = qc.contamination.given().map(|c| c.share);
     vec![
         (
@@ -68,6 +69,13 @@ fn columns(qc: &Qc) -> Vec<Column> {
             "Mapped reads that touch the panel",
             "%",
             percent(qc.shares.on_target.given().copied()),
+        ),
+        (
+            "molecules",
+            "Molecules",
+            "Molecules of which a consensus was made",
+            "",
+            molecules,
         ),
         (
             "mean_depth",

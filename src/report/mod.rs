@@ -89,6 +89,9 @@ pub struct Report {
     pub tumor: Tumor,
     /// `somatic` or `germline`.
     pub mode: String,
+    /// How the reads that were called were made of molecules' copies, by their UMIs; left out if they were not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consensus: Option<String>,
     /// SHA-256 of the reference's contig names, lengths and MD5s.
     pub reference: String,
     /// The panel.
@@ -317,6 +320,7 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
         program: concat!("theralign ", env!("CARGO_PKG_VERSION")),
         sample: calls.sample.clone(),
         mode,
+        consensus: calls.consensus.clone(),
         reference: reference.digest().into(),
         panel: PanelInfo {
             name: file_name(&options.panel),
