@@ -1,17 +1,20 @@
 //! What the knowledge calls an alteration, as rules that a predicted protein change either meets or
 //! does not. Rules speak of codons, never of genomic coordinates.
 
-use super::codon::{UNKNOWN, is_amino_acid};
+use super::coding::Coding;
+use super::codon::{STOP, UNKNOWN, is_amino_acid};
 use super::consequence::{Consequence, Effect};
 use super::gene_model::merged;
+use super::named::{MOST_CODONS, Named, residue};
 use super::protein::ProteinChange;
 use super::transcript::Transcript;
 use crate::domain::Span;
+use std::fmt;
 
 /// A rule. Codons count from 1 and ranges include both ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    /// `L858R`: this residue for that one.
+    /// `L858R`: this residue for that one; `Q61*`: a stop for it.
     Exact {
         /// Codon.
         position: u32,
@@ -27,6 +30,10 @@ pub enum Rule {
         /// Before.
         reference: u8,
     },
+    /// `p.E746_A750del`: this change of several residues, or the frame lost from this residue on.
+    Named(Named),
+    /// `c.340+1G>A`: this change of the coding sequence or a splice site.
+    Coding(String),
     /// `del:729-761`: residues are lost, in frame, among these.
     Deletion(u32, u32),
     /// `ins:762-823`: residues are gained, in frame, among these.
@@ -42,6 +49,8 @@ pub enum Rule {
     /// `lof`, `lof:1-3308`: the protein ends early or its making is broken. A premature stop must
     /// lie among these codons, or without them be expected to trigger decay of the RNA.
     LossOfFunction(Option<(u32, u32)>),
+    /// `mutation`: any change of the protein or its making.
+    Mutation,
     /// What DNA of a small panel, called for substitutions and short indels, cannot show.
     NotAssessable(Unassessable),
 }
@@ -55,6 +64,9 @@ pub enum Unassessable {
     Deletion,
     Signature,
     Methylation,
+    Abundance,
+    Noncoding,
+    Other,
 }
 
 impl Unassessable {
@@ -72,6 +84,15 @@ impl Unassessable {
                 "genome-wide signatures (MSI, TMB, HRD) are not computed from a small panel"
             }
             Unassessable::Methylation => "methylation does not show in DNA sequence",
+            Unassessable::Abundance => {
+                "the amount or state of RNA or protein does not show in DNA sequence"
+            }
+            Unassessable::Noncoding => {
+                "places outside coding sequence and splice sites, and haplotypes, are not assessed"
+            }
+            Unassessable::Other => {
+                "the source names it in words that stand for no single change of sequence"
+            }
         }
     }
 
@@ -82,6 +103,9 @@ impl Unassessable {
             Unassessable::Deletion => "deletion",
             Unassessable::Signature => "signature",
             Unassessable::Methylation => "methylation",
+            Unassessable::Abundance => "abundance",
+            Unassessable::Noncoding => "noncoding",
+            Unassessable::Other => "other",
         }
     }
 }
@@ -101,19 +125,38 @@ impl Rule {
             U::Deletion,
             U::Signature,
             U::Methylation,
+            U::Abundance,
+            U::Noncoding,
+            U::Other,
         ] {
             if text == u.word() {
                 return Ok(R::NotAssessable(u));
             }
         }
-        if text == "lof" {
-            return Ok(R::LossOfFunction(None));
+        match text {
+            "lof" => return Ok(R::LossOfFunction(None)),
+            "mutation" => return Ok(R::Mutation),
+            _ => {}
+        }
+        if let Some(name) = text.strip_prefix("p.") {
+            let named = Named::parse(name);
+            return named
+                .map(R::Named)
+                .ok_or_else(|| format!("{text}: no change of a protein that can be read"));
+        }
+        if text.starts_with("c.") {
+            return match Coding::parse(text) {
+                Some(_) => Ok(R::Coding(text.into())),
+                None => Err(format!(
+                    "{text}: no change of a coding sequence that can be read"
+                )),
+            };
         }
         if let Some((kind, range)) = text.split_once(':') {
             let (a, b) = range
                 .split_once('-')
                 .and_then(|(a, b)| Some((a.parse::<u32>().ok()?, b.parse::<u32>().ok()?)))
-                .filter(|(a, b)| 1 <= *a && a <= b)
+                .filter(|(a, b)| 1 <= *a && a <= b && *b <= MOST_CODONS)
                 .ok_or_else(|| format!("{text}: no range of codons"))?;
             return match kind {
                 "del" => Ok(R::Deletion(a, b)),
@@ -126,37 +169,28 @@ impl Rule {
                 _ => Err(format!("{text}: no such kind of rule")),
             };
         }
-        let letters = text.as_bytes();
-        let digits = text
-            .get(1..)
-            .map_or(0, |t| t.bytes().take_while(u8::is_ascii_digit).count());
-        let position = text.get(1..=digits).and_then(|d| d.parse::<u32>().ok());
-        match (position, letters.get(digits + 1), letters.len() - digits) {
-            (Some(position), None, 1) if is_amino_acid(letters[0]) => Ok(R::Codon {
-                position,
-                reference: letters[0],
-            }),
-            (Some(position), Some(&alternate), 2)
-                if is_amino_acid(letters[0]) && is_amino_acid(alternate) =>
-            {
-                Ok(R::Exact {
+        let simple =
+            residue(text).and_then(|((reference, position), rest)| match *rest.as_bytes() {
+                [] => Some(R::Codon {
                     position,
-                    reference: letters[0],
+                    reference,
+                }),
+                [alternate] if is_amino_acid(alternate) || alternate == STOP => Some(R::Exact {
+                    position,
+                    reference,
                     alternate,
-                })
-            }
-            _ => Err(format!(
-                "{text}: neither a change like L858R nor a known word"
-            )),
-        }
+                }),
+                _ => None,
+            });
+        simple.ok_or_else(|| format!("{text}: neither a change like L858R nor a known word"))
     }
 
     /// 0 for the most specific kind, 3 for the least.
     pub fn breadth(&self) -> u8 {
         match self {
-            R::Exact { .. } => 0,
+            R::Exact { .. } | R::Named(_) | R::Coding(_) => 0,
             R::Codon { .. } => 1,
-            R::LossOfFunction(_) | R::NotAssessable(_) => 3,
+            R::LossOfFunction(_) | R::Mutation | R::NotAssessable(_) => 3,
             _ => 2,
         }
     }
@@ -178,6 +212,9 @@ impl Rule {
                 position,
                 reference,
             } => format!("any substitution of {}{position}", *reference as char),
+            R::Named(name) => name.to_string(),
+            R::Coding(text) => text.clone(),
+            R::Mutation => "any change of the protein".into(),
             R::Deletion(a, b) => format!("in-frame deletion in codons {a}–{b}"),
             R::Insertion(a, b) => format!("in-frame insertion in codons {a}–{b}"),
             R::TandemDuplication(a, b) => {
@@ -199,8 +236,11 @@ impl Rule {
         if let R::Splice(a, b) = self {
             return exon_with(t, *a, *b).is_ok_and(|e| effect.splice_exons.contains(&e));
         }
-        if let R::LossOfFunction(range) = self {
-            return loses_function(effect, *range);
+        match self {
+            R::LossOfFunction(range) => return loses_function(effect, *range),
+            R::Mutation => return effect.consequences[0].alters_protein(),
+            R::Coding(text) => return effect.hgvs_c == *text,
+            _ => {}
         }
         let Some(change) = &effect.protein else {
             return false;
@@ -214,6 +254,10 @@ impl Rule {
                 | ProteinChange::Insertion { .. }
                 | ProteinChange::Delins { .. }
         ) && !change.truncates();
+        // What stands in the start codon's place starts no protein.
+        if let (R::Exact { position: 1, .. }, ProteinChange::StartLost) = (self, change) {
+            return true;
+        }
         match (self, change) {
             (
                 R::Exact {
@@ -228,6 +272,17 @@ impl Rule {
                 },
             ) => (position, reference, alternate) == (p, r, a),
             (
+                R::Exact {
+                    position,
+                    reference,
+                    alternate: STOP,
+                },
+                ProteinChange::Nonsense {
+                    position: p,
+                    reference: r,
+                },
+            )
+            | (
                 R::Codon {
                     position,
                     reference,
@@ -238,6 +293,7 @@ impl Rule {
                     ..
                 },
             ) => (position, reference) == (p, r),
+            (R::Named(name), change) => name.matches(change, t),
             (R::Deletion(a, b), _) => in_frame && change.net_loss() > 0 && within(*a, *b),
             (R::Insertion(a, b) | R::TandemDuplication(a, b), _) => {
                 in_frame && change.net_loss() < 0 && within(*a, *b)
@@ -256,20 +312,17 @@ impl Rule {
         if let Some(fault) = &t.fault {
             return Err(format!("gene model {}: {fault}", t.model.id));
         }
+        for (codon, residue) in self.anchors() {
+            check_residue(t, codon, residue)?;
+        }
         match *self {
             R::NotAssessable(u) => Err(u.reason().into()),
-            R::Exact {
-                position,
-                reference,
-                ..
-            }
-            | R::Codon {
-                position,
-                reference,
-            } => {
-                check_residue(t, position, reference)?;
-                codons(t, position, position)
-            }
+            R::Exact { position, .. } | R::Codon { position, .. } => codons(t, position, position),
+            R::Named(ref name) => codons(t, name.start.1, name.end.1),
+            R::Coding(ref text) => match Coding::parse(text) {
+                Some(c) => Ok(vec![c.span(t)?]),
+                None => Err(format!("{text} cannot be read")),
+            },
             R::Deletion(a, b)
             | R::Insertion(a, b)
             | R::TandemDuplication(a, b)
@@ -279,7 +332,7 @@ impl Rule {
                 let e = exon_with(t, a, b)?;
                 Ok(splice_sites(t, e))
             }
-            R::LossOfFunction(_) => {
+            R::LossOfFunction(_) | R::Mutation => {
                 let mut all = t.model.coding.clone();
                 for e in 0..t.exons.len() {
                     // Splice sites between untranslated exons do not count.
@@ -301,13 +354,18 @@ impl Rule {
             | R::TandemDuplication(a, b)
             | R::Frameshift(a, b)
             | R::Altering(a, b) => (a, b),
-            R::Splice(..) | R::LossOfFunction(_) | R::NotAssessable(_) => return None,
+            R::Named(ref name) => (name.start.1, name.end.1),
+            R::Coding(_)
+            | R::Splice(..)
+            | R::LossOfFunction(_)
+            | R::Mutation
+            | R::NotAssessable(_) => return None,
         };
         (a..=b).find(|&c| t.residue(c) == Some(UNKNOWN))
     }
 
-    /// The residue that the rule expects at a codon, for checking a transcript's numbering.
-    pub fn anchor(&self) -> Option<(u32, u8)> {
+    /// Codons and the residues that the rule expects there, for checking a transcript's numbering.
+    pub fn anchors(&self) -> Vec<(u32, u8)> {
         match *self {
             R::Exact {
                 position,
@@ -317,8 +375,43 @@ impl Rule {
             | R::Codon {
                 position,
                 reference,
-            } => Some((position, reference)),
-            _ => None,
+            } => vec![(position, reference)],
+            R::Named(ref name) => name.anchors(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Can it be seen in the sequence of a panel at all?
+    pub fn assessable(&self) -> bool {
+        !matches!(self, R::NotAssessable(_))
+    }
+}
+
+/// As [`Rule::parse`] reads it.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            R::Exact {
+                position,
+                reference,
+                alternate,
+            } => write!(f, "{}{position}{}", *reference as char, *alternate as char),
+            R::Codon {
+                position,
+                reference,
+            } => write!(f, "{}{position}", *reference as char),
+            R::Named(name) => write!(f, "p.{name}"),
+            R::Coding(text) => f.write_str(text),
+            R::Deletion(a, b) => write!(f, "del:{a}-{b}"),
+            R::Insertion(a, b) => write!(f, "ins:{a}-{b}"),
+            R::TandemDuplication(a, b) => write!(f, "itd:{a}-{b}"),
+            R::Frameshift(a, b) => write!(f, "fs:{a}-{b}"),
+            R::Altering(a, b) => write!(f, "any:{a}-{b}"),
+            R::Splice(a, b) => write!(f, "splice:{a}-{b}"),
+            R::LossOfFunction(None) => f.write_str("lof"),
+            R::LossOfFunction(Some((a, b))) => write!(f, "lof:{a}-{b}"),
+            R::Mutation => f.write_str("mutation"),
+            R::NotAssessable(u) => f.write_str(u.word()),
         }
     }
 }

@@ -5,95 +5,54 @@
 //! from ACMG SF v3.3, transcripts from MANE. Rows name genes and protein changes; no row names a
 //! genomic coordinate.
 
+pub mod base;
+pub mod check;
+pub mod civic;
+pub mod clinvar;
+pub mod date;
+pub mod diff;
+pub mod disease;
+pub mod import;
+pub mod names;
+pub mod place;
+pub mod source;
+pub mod statement;
+
 use super::alteration::Rule;
+use super::coding::Coding;
 use super::codon::UNKNOWN;
-use super::gene_model::Preference;
+use super::consequence::effect;
+use super::gene_model::{GeneModel, Preference};
 use super::transcript::Transcript;
-use super::tumor::{Relation, Tumor, Tumors};
+use super::tumor::Tumors;
 use crate::format::digest::hex;
+use crate::genome::Reference;
+use crate::{Error, Result};
+use base::{Base, Release};
 use serde::Serialize;
+pub use source::Source;
+pub use statement::{Direction, Kind, Row, Support};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 const ONCOLOGY: &str = include_str!("knowledge/oncology.tsv");
 const ONCOTREE: &str = include_str!("knowledge/oncotree.tsv");
 const GERMLINE: &str = include_str!("knowledge/germline.tsv");
 const TRANSCRIPTS: &str = include_str!("knowledge/transcripts.tsv");
 
+/// The shipped tables by name.
+pub(crate) const SHIPPED: [(&str, &str); 4] = [
+    ("oncology", ONCOLOGY),
+    ("oncotree", ONCOTREE),
+    ("germline", GERMLINE),
+    ("transcripts", TRANSCRIPTS),
+];
+
 /// Counts up with every change of the tables.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 /// The day on which the tables were last reviewed.
-pub const DATE: &str = "2026-11-23";
-
-/// For or against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// The alteration speaks for the therapy.
-    Sensitivity,
-    /// The alteration speaks against the therapy.
-    Resistance,
-}
-
-/// Where a statement is from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Source {
-    /// A label at the US Food and Drug Administration.
-    FdaLabel {
-        /// Brand name.
-        label: String,
-        /// Day of the indication; empty if not known.
-        date: String,
-        /// The label.
-        url: String,
-    },
-    /// An evidence item of CIViC.
-    Civic {
-        /// Evidence id.
-        id: u32,
-        /// PubMed id or DOI of the paper.
-        citation: String,
-        /// The item.
-        url: String,
-        /// The paper.
-        citation_url: String,
-    },
-}
-
-/// One statement: alteration, tumor, therapy, direction.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// Id within this table.
-    pub id: String,
-    /// HGNC symbol, or the name of a biomarker that is no gene.
-    pub gene: String,
-    /// The alteration for people.
-    pub alteration: String,
-    /// Any of these makes the statement apply.
-    pub rules: Vec<Rule>,
-    /// Another alteration that must be there too; empty if none.
-    pub requires: String,
-    /// `germline` where the statement is about hereditary variants.
-    pub origin: String,
-    /// The tumor for people.
-    pub tumor: String,
-    /// OncoTree codes, `SOLID`, `ANY`, `!CODE`.
-    pub codes: Vec<String>,
-    /// Drug or combination.
-    pub therapy: String,
-    /// For or against.
-    pub direction: Direction,
-    /// CIViC's evidence level, `A` (validated) to `E` (inferential).
-    pub level: char,
-    /// The indication is on a US label.
-    pub approved: bool,
-    /// The therapy is for tumors without this alteration.
-    pub wild_type_required: bool,
-    /// Citations; never empty.
-    pub sources: Vec<Source>,
-    /// Limits, for people.
-    pub note: String,
-}
+pub const DATE: &str = "2026-11-25";
 
 /// A gene in which hereditary variants are worth reporting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,16 +65,37 @@ pub struct Hereditary {
     pub note: String,
 }
 
+/// A file of knowledge used beside the shipped tables or instead of them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Extra {
+    /// The file's name, without its folder.
+    pub name: String,
+    /// SHA-256 of its text, uncompressed.
+    pub sha256: String,
+    /// Statements in it.
+    pub statements: usize,
+    /// Its sources, with version, day and licence.
+    pub sources: Vec<Release>,
+    /// Its newest day; `null` if it names none.
+    pub date: Option<String>,
+}
+
 /// The tables, parsed.
 #[derive(Debug)]
 pub struct Knowledge {
-    /// Statements, by id.
+    /// Statements, the shipped ones first, in the order of their tables.
     pub rows: Vec<Row>,
+    /// Are the shipped statements among them?
+    pub shipped: bool,
+    /// Files given beside or instead of the shipped statements.
+    pub extras: Vec<Extra>,
     /// Tumor types.
     pub tumors: Tumors,
     /// Hereditary cancer genes of ACMG SF v3.3.
     pub hereditary: BTreeMap<String, Hereditary>,
     transcripts: BTreeMap<String, (String, String)>,
+    /// Residues that the shipped statements expect: they tell which transcript's numbering is theirs.
+    anchors: BTreeMap<String, BTreeSet<(u32, u8)>>,
     /// SHA-256 over the tables.
     pub sha256: String,
 }
@@ -124,59 +104,73 @@ pub struct Knowledge {
 #[derive(Clone, Debug, Serialize)]
 pub struct Origin {
     /// Name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Licence or legal status.
-    pub licence: &'static str,
+    pub licence: Cow<'static, str>,
     /// What was taken from it.
-    pub used_for: &'static str,
+    pub used_for: Cow<'static, str>,
     /// Where it is.
-    pub url: &'static str,
+    pub url: Cow<'static, str>,
+}
+
+const fn origin(
+    name: &'static str,
+    licence: &'static str,
+    used_for: &'static str,
+    url: &'static str,
+) -> Origin {
+    Origin {
+        name: Cow::Borrowed(name),
+        licence: Cow::Borrowed(licence),
+        used_for: Cow::Borrowed(used_for),
+        url: Cow::Borrowed(url),
+    }
 }
 
 /// Every source of the knowledge.
 pub const ORIGINS: [Origin; 7] = [
-    Origin {
-        name: "FDA drug labels",
-        licence: "US government work, public domain",
-        used_for: "approved indications",
-        url: "https://www.accessdata.fda.gov/scripts/cder/daf/",
-    },
-    Origin {
-        name: "CIViC",
-        licence: "CC0 1.0",
-        used_for: "clinical evidence items, by id",
-        url: "https://civicdb.org",
-    },
-    Origin {
-        name: "OncoTree 2025-10-03",
-        licence: "CC BY 4.0, Memorial Sloan Kettering Cancer Center",
-        used_for: "tumor type codes and their parents (a selection)",
-        url: "https://oncotree.info",
-    },
-    Origin {
-        name: "ACMG SF v3.3",
-        licence: "facts from a published list (PMID 40568962)",
-        used_for: "hereditary cancer genes",
-        url: "https://pubmed.ncbi.nlm.nih.gov/40568962/",
-    },
-    Origin {
-        name: "CPIC",
-        licence: "CC0 1.0",
-        used_for: "prescribing recommendations, by guideline",
-        url: "https://cpicpgx.org",
-    },
-    Origin {
-        name: "Star-allele definitions",
-        licence: "facts (rs numbers and alleles, as listed by PharmVar and CPIC)",
-        used_for: "pharmacogene alleles",
-        url: "https://www.pharmvar.org",
-    },
-    Origin {
-        name: "MANE",
-        licence: "public domain (NCBI, EMBL-EBI)",
-        used_for: "choice of transcripts",
-        url: "https://www.ncbi.nlm.nih.gov/refseq/MANE/",
-    },
+    origin(
+        "FDA drug labels",
+        "US government work, public domain",
+        "approved indications",
+        "https://www.accessdata.fda.gov/scripts/cder/daf/",
+    ),
+    origin(
+        "CIViC",
+        "CC0 1.0",
+        "clinical evidence items, by id",
+        "https://civicdb.org",
+    ),
+    origin(
+        "OncoTree 2025-10-03",
+        "CC BY 4.0, Memorial Sloan Kettering Cancer Center",
+        "tumor type codes and their parents (a selection)",
+        "https://oncotree.info",
+    ),
+    origin(
+        "ACMG SF v3.3",
+        "facts from a published list (PMID 40568962)",
+        "hereditary cancer genes",
+        "https://pubmed.ncbi.nlm.nih.gov/40568962/",
+    ),
+    origin(
+        "CPIC",
+        "CC0 1.0",
+        "prescribing recommendations, by guideline",
+        "https://cpicpgx.org",
+    ),
+    origin(
+        "Star-allele definitions",
+        "facts (rs numbers and alleles, as listed by PharmVar and CPIC)",
+        "pharmacogene alleles",
+        "https://www.pharmvar.org",
+    ),
+    origin(
+        "MANE",
+        "public domain (NCBI, EMBL-EBI)",
+        "choice of transcripts",
+        "https://www.ncbi.nlm.nih.gov/refseq/MANE/",
+    ),
 ];
 
 impl Knowledge {
@@ -184,11 +178,20 @@ impl Knowledge {
     pub fn shipped() -> Knowledge {
         use sha2::Digest;
         let mut hash = sha2::Sha256::new();
-        for table in [ONCOLOGY, ONCOTREE, GERMLINE, TRANSCRIPTS] {
+        for (_, table) in SHIPPED {
             hash.update(table);
         }
+        let rows = oncology().rows;
+        let mut anchors: BTreeMap<String, BTreeSet<(u32, u8)>> = BTreeMap::new();
+        for a in rows.iter().flat_map(Row::alterations) {
+            let expected = a.rules.iter().flat_map(Rule::anchors);
+            anchors.entry(a.gene.clone()).or_default().extend(expected);
+        }
         Knowledge {
-            rows: lines(ONCOLOGY, 15).map(|c| row(&c)).collect(),
+            rows,
+            anchors,
+            shipped: true,
+            extras: Vec::new(),
             tumors: Tumors::parse(ONCOTREE),
             hereditary: lines(GERMLINE, 5)
                 .map(|c| {
@@ -207,21 +210,129 @@ impl Knowledge {
         }
     }
 
-    /// Statements about a gene.
+    /// The shipped tables with files of statements beside their own, or instead of them if `only`.
+    ///
+    /// # Errors
+    /// When a file has a row that is not sound, or an id that another table has.
+    pub fn with(files: &[PathBuf], only: bool) -> Result<Knowledge> {
+        let mut all = Knowledge::shipped();
+        if only {
+            all.rows.clear();
+            all.shipped = false;
+        }
+        for path in files {
+            all.add(path, Base::read(path)?)?;
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, path: &Path, base: Base) -> Result<()> {
+        let ids: BTreeSet<&str> = self.rows.iter().map(|r| r.id.as_str()).collect();
+        if let Some(row) = base.rows.iter().find(|r| ids.contains(r.id.as_str())) {
+            return Err(Error::input(
+                path.display().to_string(),
+                "",
+                format!("another table has a statement {} too", row.id),
+                "Give each statement once; --knowledge-only leaves out the shipped ones.",
+            ));
+        }
+        self.extras.push(Extra {
+            name: path
+                .file_name()
+                .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+            sha256: base.sha256.clone(),
+            statements: base.rows.len(),
+            date: base.newest().map(String::from),
+            sources: base.releases,
+        });
+        self.rows.extend(base.rows);
+        Ok(())
+    }
+
+    /// Writes descriptions of coding sequences as the 3' rule asks, on the transcripts at hand: sources
+    /// place insertions and deletions in repeats differently, and rules are compared by their text.
+    pub fn settle(&mut self, genes: &GeneModel, reference: &Reference) {
+        let settled = |gene: &str, text: &str| {
+            let i = genes
+                .transcripts
+                .iter()
+                .position(|t| t.model.gene == gene && t.fault.is_none())?;
+            let t = &genes.transcripts[i];
+            let variant = Coding::parse(text)?.variant(t, reference).ok()??;
+            Some(effect(&variant, i, t, reference)?.hgvs_c)
+        };
+        for row in &mut self.rows {
+            row.expression.replace(&mut |gene, rule| match rule {
+                Rule::Coding(text) => settled(gene, text).map(Rule::Coding),
+                _ => None,
+            });
+        }
+    }
+
+    /// Genes with the transcript that MANE names for them, Ensembl's id without its version.
+    pub fn transcripts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.transcripts.iter().map(|(g, (e, _))| (&**g, &**e))
+    }
+
+    /// Do two transcript ids without versions mean the transcript that MANE names for a gene?
+    pub fn same_transcript(&self, gene: &str, a: &str, b: &str) -> bool {
+        self.transcripts
+            .get(gene)
+            .is_some_and(|(e, r)| (e == a && r == b) || (e == b && r == a))
+    }
+
+    /// Statements about a gene: those of which an alteration is of it.
     pub fn of_gene<'a>(&'a self, gene: &'a str) -> impl Iterator<Item = &'a Row> {
-        self.rows.iter().filter(move |r| r.gene == gene)
+        self.rows
+            .iter()
+            .filter(move |r| r.alterations().any(|a| a.gene == gene))
     }
 
     /// All genes (and other biomarkers) with a statement.
     pub fn genes(&self) -> BTreeSet<&str> {
-        self.rows.iter().map(|r| r.gene.as_str()).collect()
+        self.rows.iter().flat_map(Row::genes).collect()
     }
-}
 
-impl Row {
-    /// How the tumor at hand relates to the statement's.
-    pub fn relation(&self, tumor: &Tumor) -> Relation {
-        Tumors::relation(tumor, &self.codes)
+    /// Tables older than so many days on a day, in words; `None` stands for the newest day that any of
+    /// them knows of, so that nothing depends on the clock.
+    pub fn aged(&self, most: i64, day: Option<&str>) -> Vec<String> {
+        let shipped = self
+            .shipped
+            .then(|| ("the shipped tables".to_string(), Some(DATE)));
+        let extras = self
+            .extras
+            .iter()
+            .map(|e| (e.name.clone(), e.date.as_deref()));
+        let dated: Vec<_> = shipped.into_iter().chain(extras).collect();
+        let newest = dated.iter().filter_map(|(_, d)| *d).chain([DATE]).max();
+        let Some((day, on)) = day.or(newest).and_then(|d| Some((d, date::days(d)?))) else {
+            return Vec::new();
+        };
+        dated
+            .iter()
+            .filter_map(|(name, date)| match date.and_then(date::days) {
+                None => Some(format!("knowledge: {name} does not say how old it is")),
+                Some(then) if on - then > most => Some(format!(
+                    "knowledge: {name} is of {}, {} days before {day}: more than {most}",
+                    date.unwrap_or_default(),
+                    on - then
+                )),
+                Some(_) => None,
+            })
+            .collect()
+    }
+
+    /// Every source of the knowledge in use.
+    pub fn origins(&self) -> Vec<Origin> {
+        let extra = self.extras.iter().flat_map(|e| {
+            e.sources.iter().map(move |s| Origin {
+                name: format!("{} {}", s.name, s.version).into(),
+                licence: s.licence.clone().into(),
+                used_for: format!("statements, from {}", e.name).into(),
+                url: s.url.clone().into(),
+            })
+        });
+        ORIGINS.iter().cloned().chain(extra).collect()
     }
 }
 
@@ -233,10 +344,11 @@ impl Preference for Knowledge {
     }
 
     fn agrees(&self, t: &Transcript) -> bool {
-        self.of_gene(&t.model.gene)
-            .flat_map(|r| &r.rules)
-            .filter_map(Rule::anchor)
-            .all(|(codon, expected)| {
+        self.anchors
+            .get(&t.model.gene)
+            .into_iter()
+            .flatten()
+            .all(|&(codon, expected)| {
                 t.residue(codon)
                     .is_some_and(|found| found == expected || found == UNKNOWN)
             })
@@ -252,62 +364,18 @@ fn lines(table: &'static str, columns: usize) -> impl Iterator<Item = Vec<&'stat
     })
 }
 
-fn row(c: &[&str]) -> Row {
-    Row {
-        id: c[0].into(),
-        gene: c[1].into(),
-        alteration: c[2].into(),
-        rules: c[3]
-            .split(',')
-            .map(|r| Rule::parse(r).unwrap_or_else(|e| panic!("{}: {e}", c[0])))
-            .collect(),
-        requires: c[4].into(),
-        origin: c[5].into(),
-        tumor: c[6].into(),
-        codes: c[7].split(';').map(String::from).collect(),
-        therapy: c[8].into(),
-        direction: match c[9] {
-            "sensitivity" => Direction::Sensitivity,
-            "resistance" => Direction::Resistance,
-            other => panic!("{}: direction {other}", c[0]),
-        },
-        level: c[10].chars().next().unwrap_or('?'),
-        approved: c[11] == "approved",
-        wild_type_required: c[12] == "yes",
-        sources: c[13].split(';').map(|s| source(c[0], s)).collect(),
-        note: c[14].into(),
-    }
-}
-
-fn source(row: &str, text: &str) -> Source {
-    let p: Vec<&str> = text.split('|').collect();
-    match p[..] {
-        ["FDA", label, date, url] => Source::FdaLabel {
-            label: label.into(),
-            date: date.into(),
-            url: url.into(),
-        },
-        ["CIVIC", id, citation] => Source::Civic {
-            id: id.parse().unwrap_or_else(|_| panic!("{row}: {text}")),
-            citation: if citation.contains('/') {
-                format!("doi:{citation}")
-            } else {
-                format!("PMID {citation}")
-            },
-            url: format!("https://civicdb.org/links/evidence/{id}"),
-            citation_url: if citation.contains('/') {
-                format!("https://doi.org/{citation}")
-            } else {
-                format!("https://pubmed.ncbi.nlm.nih.gov/{citation}/")
-            },
-        },
-        _ => panic!("{row}: {text}"),
-    }
+/// The shipped statements.
+pub(crate) fn oncology() -> Base {
+    let parsed = Base::parse("oncology.tsv", ONCOLOGY);
+    let (base, rejects) = parsed.unwrap_or_else(|e| panic!("{e}"));
+    assert!(rejects.is_empty(), "{rejects:?}");
+    base
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::annotate::Relation;
 
     #[test]
     fn every_row_is_well_formed_and_cited() {
@@ -317,7 +385,11 @@ mod tests {
         assert_eq!(ids.len(), k.rows.len(), "ids are unique");
         for r in &k.rows {
             assert!(('A'..='E').contains(&r.level), "{}", r.id);
-            assert!(!r.rules.is_empty() && !r.sources.is_empty(), "{}", r.id);
+            assert!(
+                !r.expression.alterations().is_empty() && !r.sources.is_empty(),
+                "{}",
+                r.id
+            );
             assert!(!r.therapy.is_empty() && !r.tumor.is_empty(), "{}", r.id);
             for code in &r.codes {
                 let bare = code.trim_start_matches('!');
@@ -337,8 +409,7 @@ mod tests {
                         );
                         let day =
                             date.len() == 10 && date.bytes().filter(|b| *b == b'-').count() == 2;
-                        let undated = date.is_empty()
-                            && r.rules.iter().all(|r| matches!(r, Rule::NotAssessable(_)));
+                        let undated = date.is_empty() && !r.assessable();
                         assert!(day || undated, "{}: {date}", r.id);
                     }
                     Source::Civic { citation, .. } => {
@@ -351,6 +422,7 @@ mod tests {
                             r.id
                         );
                     }
+                    other => panic!("{}: {other:?}", r.id),
                 }
             }
             let labelled = r
@@ -370,16 +442,18 @@ mod tests {
         let k = Knowledge::shipped();
         let mut seen: BTreeMap<(&str, u32), u8> = BTreeMap::new();
         for r in &k.rows {
-            for (codon, residue) in r.rules.iter().filter_map(Rule::anchor) {
-                let before = seen.insert((r.gene.as_str(), codon), residue);
-                assert!(before.is_none_or(|b| b == residue), "{} {codon}", r.gene);
+            for a in r.alterations() {
+                for (codon, residue) in a.rules.iter().flat_map(Rule::anchors) {
+                    let before = seen.insert((a.gene.as_str(), codon), residue);
+                    assert!(before.is_none_or(|b| b == residue), "{} {codon}", a.gene);
+                }
             }
         }
     }
 
     #[test]
     fn tables_name_no_restricted_source() {
-        for table in [ONCOLOGY, ONCOTREE, GERMLINE, TRANSCRIPTS] {
+        for (_, table) in SHIPPED {
             let lower = table.to_ascii_lowercase();
             for word in ["moalmanac", "oncokb", "cosmic", "hgmd", "chr"] {
                 assert!(

@@ -2,10 +2,13 @@
 //! knowledge says about such an alteration.
 
 pub mod alteration;
+pub mod coding;
 pub mod codon;
 pub mod consequence;
+pub mod expression;
 pub mod gene_model;
 pub mod knowledge;
+pub mod named;
 pub mod pharmaco;
 pub mod protein;
 pub mod transcript;
@@ -13,6 +16,7 @@ pub mod tumor;
 
 pub use alteration::Rule;
 pub use consequence::{Consequence, Effect};
+pub use expression::{Alteration, Expression, Truth};
 pub use gene_model::GeneModel;
 pub use knowledge::Knowledge;
 pub use protein::ProteinChange;

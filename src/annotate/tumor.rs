@@ -59,6 +59,11 @@ impl Tumors {
         )
     }
 
+    /// Every code with its name.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(code, (name, _))| (&**code, &**name))
+    }
+
     /// Is there such a code?
     pub fn has(&self, code: &str) -> bool {
         self.0.contains_key(code)

@@ -1,12 +1,14 @@
 //! Options that several subcommands share.
 
 use crate::align::run::Summary;
+use crate::annotate::knowledge::date;
 use crate::backend::Device;
 use crate::error::thousands;
 use crate::format::bgzf::DEFAULT_LEVEL;
 use crate::format::fastq::Extras;
 use crate::format::output::Output;
 use crate::format::umi::Umi;
+use crate::report::KnowledgeOptions;
 use crate::sort::library::metrics_file;
 use crate::sort::{self, Duplicates};
 use crate::{Error, Result};
@@ -52,6 +54,60 @@ impl DeviceChoice {
     /// Opens the device.
     pub fn open(&self) -> Result<Device> {
         Device::choose(&self.device, self.max_binding.map(|b| b as u64))
+    }
+}
+
+/// Which knowledge a report uses beside what ships.
+#[derive(clap::Args, Debug, Clone)]
+pub struct KnowledgeChoice {
+    /// Statements of your own, as `theralign knowledge import` writes them; may be given several times
+    #[arg(long = "knowledge", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Use only these statements, not the shipped ones
+    #[arg(long = "knowledge-only", requires = "files")]
+    pub only: bool,
+    /// Warn of statements older than so many days
+    #[arg(long = "knowledge-max-age", value_name = "DAYS", default_value_t = 365)]
+    pub max_age: u32,
+    /// The day on which they are so old, or `today` [default: the newest day that any of them names]
+    #[arg(long = "knowledge-as-of", value_name = "YYYY-MM-DD")]
+    pub as_of: Option<String>,
+}
+
+impl Default for KnowledgeChoice {
+    fn default() -> Self {
+        let usual = KnowledgeOptions::default();
+        KnowledgeChoice {
+            files: usual.files,
+            only: usual.only,
+            max_age: usual.max_age,
+            as_of: usual.as_of,
+        }
+    }
+}
+
+impl KnowledgeChoice {
+    /// As the report takes it. Only `today` asks the clock.
+    pub fn options(&self) -> Result<KnowledgeOptions> {
+        let as_of = match self.as_of.as_deref() {
+            Some("today") => {
+                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+                Some(date::of_seconds(now.map_or(0, |d| d.as_secs())))
+            }
+            Some(day) if date::days(day).is_none() => {
+                return Err(Error::usage(
+                    format!("--knowledge-as-of {day} is no day"),
+                    "Give it as 2026-01-31, or today.",
+                ));
+            }
+            other => other.map(String::from),
+        };
+        Ok(KnowledgeOptions {
+            files: self.files.clone(),
+            only: self.only,
+            max_age: self.max_age,
+            as_of,
+        })
     }
 }
 

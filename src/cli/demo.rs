@@ -1,6 +1,6 @@
 //! `theralign demo`: the whole way on data that ships with the program, checked against the truth.
 
-use super::common::{DeviceChoice, Sorting, Threads, Timing};
+use super::common::{DeviceChoice, KnowledgeChoice, Sorting, Threads, Timing};
 use super::run;
 use crate::call::Mode;
 use crate::call::allele::{Stretch, normalize};
@@ -89,6 +89,7 @@ pub fn run(args: &Args) -> Result<()> {
         umi: None,
         comments: false,
         molecules: None,
+        knowledge: KnowledgeChoice::default(),
         threads: args.threads.clone(),
         timing: Timing { timings: None },
     })?;

@@ -11,6 +11,7 @@ pub mod consensus;
 pub mod demo;
 pub mod devices;
 pub mod index;
+pub mod knowledge;
 pub mod merge;
 pub mod normals;
 pub mod qc;
@@ -41,6 +42,7 @@ enum Command {
     Demo(demo::Args),
     Qc(qc::Args),
     Simulate(simulate::Args),
+    Knowledge(knowledge::Args),
     Devices(devices::Args),
     Bench(bench::Args),
 }
@@ -60,6 +62,7 @@ impl Cli {
             Command::Demo(args) => demo::run(&args),
             Command::Qc(args) => qc::run(&args),
             Command::Simulate(args) => simulate::run(&args),
+            Command::Knowledge(args) => knowledge::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Bench(args) => bench::run(&args),
         }

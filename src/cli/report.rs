@@ -1,5 +1,6 @@
 //! `theralign report`: VCF to therapy report.
 
+use super::common::KnowledgeChoice;
 use crate::Result;
 use crate::genome::Reference;
 use crate::report::evidence::Tier;
@@ -33,6 +34,8 @@ pub struct Args {
     /// Quality figures to show in the report
     #[arg(long, value_name = "QC.json")]
     qc: Option<PathBuf>,
+    #[command(flatten)]
+    knowledge: KnowledgeChoice,
     /// Folder for report.html, report.json and loci.tsv
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
@@ -51,6 +54,7 @@ pub fn run(args: &Args) -> Result<()> {
             depth: args.depth.clone(),
             sample: args.sample.clone(),
             qc: args.qc.clone(),
+            knowledge: args.knowledge.options()?,
             out: args.output.clone(),
         },
     )?;

@@ -1,6 +1,6 @@
 //! `theralign run`: reads in, report out; every step between, in one folder.
 
-use super::common::{DeviceChoice, Sorting, Threads, Timing};
+use super::common::{DeviceChoice, KnowledgeChoice, Sorting, Threads, Timing};
 use super::consensus::{Molecules, tell, write_metrics};
 use crate::align::record::Style;
 use crate::align::{LEAST_SCORE, run as align};
@@ -18,7 +18,7 @@ use crate::format::umi::Umi;
 use crate::format::{bed, input, output::Output};
 use crate::genome::Reference;
 use crate::qc;
-use crate::report::{self, ReportOptions, ReportSummary, evidence::Tier};
+use crate::report::{self, KnowledgeOptions, ReportOptions, ReportSummary, evidence::Tier};
 use crate::sort::Duplicates;
 use crate::{Error, Result};
 use serde_json::{Value, json};
@@ -73,6 +73,8 @@ pub struct Args {
     #[arg(short = 'C', long)]
     pub(super) comments: bool,
     #[command(flatten)]
+    pub(super) knowledge: KnowledgeChoice,
+    #[command(flatten)]
     pub(super) sorting: Sorting,
     #[command(flatten)]
     pub(super) device: DeviceChoice,
@@ -105,7 +107,10 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
     let threads = args.threads.apply()?;
     // What can be refused is refused before the first read is aligned.
     check_sample(&args.sample)?;
-    let tumor = Knowledge::shipped().tumors.find(&args.tumor_type)?;
+    let knowledge_options = args.knowledge.options()?;
+    let tumor = Knowledge::with(&args.knowledge.files, args.knowledge.only)?
+        .tumors
+        .find(&args.tumor_type)?;
     for file in args.reads.iter().chain([&args.genes]).chain(&args.sites) {
         if file.as_os_str() != "-" {
             std::fs::File::open(file).map_err(Error::io(file))?;
@@ -130,7 +135,7 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
         let made = made.transpose()?;
         let called = call_step(args, &reference, &device, &folder)?;
         qc_step(args, &reference, &regions, &aligned, made.as_ref(), &folder)?;
-        let report = report_step(args, &reference, &folder)?;
+        let report = report_step(args, &knowledge_options, &reference, &folder)?;
         let mut manifest = json!({
             "schema": "theralign-run/1",
             "program": concat!("theralign ", env!("CARGO_PKG_VERSION")),
@@ -150,6 +155,8 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
                 "version": knowledge::VERSION,
                 "date": knowledge::DATE,
                 "sha256": report.report.knowledge.sha256,
+                "shipped": report.report.knowledge.shipped,
+                "files": report.report.knowledge.files,
             },
             "calls": { "records": called.records, "passed": called.passed },
             "inputs": inputs,
@@ -349,7 +356,12 @@ fn qc_step(
     Ok(())
 }
 
-fn report_step(args: &Args, reference: &Reference, folder: &OutputFolder) -> Result<ReportSummary> {
+fn report_step(
+    args: &Args,
+    knowledge: &KnowledgeOptions,
+    reference: &Reference,
+    folder: &OutputFolder,
+) -> Result<ReportSummary> {
     let done = report::run(
         reference,
         &ReportOptions {
@@ -360,6 +372,7 @@ fn report_step(args: &Args, reference: &Reference, folder: &OutputFolder) -> Res
             depth: None,
             sample: None,
             qc: Some(folder.file("qc.json")),
+            knowledge: knowledge.clone(),
             out: folder.file(""),
         },
     )?;
@@ -388,9 +401,11 @@ fn inputs(args: &Args) -> Vec<(&'static str, PathBuf)> {
     let reads = args.reads.iter().map(|r| ("reads", r));
     let others = [("panel", &args.panel), ("genes", &args.genes)];
     let sites = args.sites.iter().map(|s| ("sites", s));
+    let knowledge = args.knowledge.files.iter().map(|k| ("knowledge", k));
     reads
         .chain(others)
         .chain(sites)
+        .chain(knowledge)
         .map(|(role, path)| (role, path.clone()))
         .collect()
 }

@@ -3,7 +3,7 @@
 
 use super::panel::Panel;
 use crate::annotate::alteration::Unassessable;
-use crate::annotate::knowledge::Direction;
+use crate::annotate::knowledge::{Direction, Row};
 use crate::annotate::{GeneModel, Knowledge, Relation, Rule, Transcript, Tumor};
 use crate::call::filter::{LEAST_DEPTH, LEAST_ODDS};
 use crate::call::genotype::fraction_odds;
@@ -106,8 +106,35 @@ pub struct Locus {
     pub therapies: Vec<String>,
     /// How the nearest statement's tumor relates to the one at hand.
     pub relation: Relation,
+    /// The place was recomputed on a reference sequence when the knowledge was made.
+    pub verified: bool,
     #[serde(skip)]
     pub(super) rules: Vec<Rule>,
+}
+
+impl Locus {
+    /// A locus that was not judged yet.
+    pub(super) fn of(gene: &str, rules: Vec<Rule>) -> Locus {
+        Locus {
+            gene: gene.into(),
+            name: String::new(),
+            rule: String::new(),
+            outcome: Outcome::NotAssessed {
+                reason: String::new(),
+            },
+            worst_depth: None,
+            places: Vec::new(),
+            therapies: Vec::new(),
+            relation: Relation::Other,
+            verified: false,
+            rules,
+        }
+    }
+}
+
+/// What makes an alteration actionable: a statement for or against a therapy.
+fn speaks_of_therapy(row: &Row) -> bool {
+    row.direction != Direction::Context
 }
 
 /// An alteration that this kind of assay cannot show.
@@ -142,30 +169,20 @@ pub struct Assessor<'a> {
 pub fn loci(knowledge: &Knowledge, tumor: &Tumor) -> Vec<Locus> {
     let mut groups: Vec<Locus> = Vec::new();
     let mut at: BTreeMap<(String, Key), usize> = BTreeMap::new();
-    for row in &knowledge.rows {
-        for rule in &row.rules {
+    for row in knowledge.rows.iter().filter(|r| speaks_of_therapy(r)) {
+        let alterations = row.alterations();
+        for (gene, rule) in alterations.flat_map(|a| a.rules.iter().map(|r| (&a.gene, r))) {
             let Some(key) = Key::of(rule) else { continue };
-            let i = *at.entry((row.gene.clone(), key)).or_insert_with(|| {
-                groups.push(Locus {
-                    gene: row.gene.clone(),
-                    name: String::new(),
-                    rule: String::new(),
-                    outcome: Outcome::NotAssessed {
-                        reason: String::new(),
-                    },
-                    worst_depth: None,
-                    places: Vec::new(),
-                    therapies: Vec::new(),
-                    relation: Relation::Other,
-                    rules: Vec::new(),
-                });
+            let i = *at.entry((gene.clone(), key)).or_insert_with(|| {
+                groups.push(Locus::of(gene, Vec::new()));
                 groups.len() - 1
             });
             let locus = &mut groups[i];
             if !locus.rules.contains(rule) {
                 locus.rules.push(rule.clone());
             }
-            if row.rules.len() == 1 && rule.breadth() >= 2 && locus.name.is_empty() {
+            locus.verified |= !row.verified.is_empty();
+            if row.single().len() == 1 && rule.breadth() >= 2 && locus.name.is_empty() {
                 locus.name.clone_from(&row.alteration);
             }
             let relation = row.relation(tumor);
@@ -173,7 +190,9 @@ pub fn loci(knowledge: &Knowledge, tumor: &Tumor) -> Vec<Locus> {
             if relation != Relation::Other {
                 let therapy = match row.direction {
                     Direction::Sensitivity => row.therapy.clone(),
-                    Direction::Resistance => format!("{} (resistance)", row.therapy),
+                    Direction::Resistance | Direction::Context => {
+                        format!("{} (resistance)", row.therapy)
+                    }
                 };
                 if !locus.therapies.contains(&therapy) {
                     locus.therapies.push(therapy);
@@ -278,7 +297,7 @@ impl Assessor<'_> {
 
     /// Lays the locus on the genome, notes its places and worst depth, and says what absence of a
     /// call means.
-    fn seen(&self, locus: &mut Locus) -> Result<f64, String> {
+    pub(super) fn seen(&self, locus: &mut Locus) -> Result<f64, String> {
         let t = self
             .transcript(&locus.gene)
             .ok_or("the panel does not touch the gene, or the gene model lacks it")?;
@@ -345,12 +364,13 @@ impl Assessor<'_> {
 pub fn unseen(knowledge: &Knowledge, tumor: &Tumor) -> (Vec<Unseen>, usize) {
     let mut here: BTreeMap<(String, Unassessable), (String, Vec<String>)> = BTreeMap::new();
     let mut elsewhere = BTreeSet::new();
-    for row in &knowledge.rows {
-        for rule in &row.rules {
+    for row in knowledge.rows.iter().filter(|r| speaks_of_therapy(r)) {
+        let alterations = row.alterations();
+        for (gene, rule) in alterations.flat_map(|a| a.rules.iter().map(|r| (&a.gene, r))) {
             let Rule::NotAssessable(kind) = rule else {
                 continue;
             };
-            let key = (row.gene.clone(), *kind);
+            let key = (gene.clone(), *kind);
             if row.relation(tumor) == Relation::Other {
                 elsewhere.insert(key);
                 continue;

@@ -1,9 +1,10 @@
 //! Calls to findings: annotation, matching statements, tier, caveats.
 
+use super::profile::Sample;
 use crate::annotate::consequence::{effect, hgvs_g};
-use crate::annotate::knowledge::{Direction, Row, Source};
+use crate::annotate::knowledge::{Direction, Row, Source, Support};
 use crate::annotate::{
-    Consequence, Effect, GeneModel, Knowledge, ProteinChange, Relation, Rule, Tumor,
+    Consequence, Effect, GeneModel, Knowledge, ProteinChange, Relation, Rule, Truth, Tumor,
 };
 use crate::format::calls::Call;
 use crate::genome::Reference;
@@ -73,10 +74,19 @@ pub struct Evidence {
     pub rule: String,
     /// Drug or combination.
     pub therapy: String,
-    /// For or against.
+    /// For or against, or neither.
     pub direction: Direction,
-    /// CIViC's evidence level, A to E.
+    /// What the statement is about: `Predictive`, `Prognostic`, ...
+    pub about: &'static str,
+    /// What it says, in CIViC's words.
+    pub significance: String,
+    /// Does its evidence support that?
+    pub support: Support,
+    /// CIViC's evidence level, A to E; `-` if none was given.
     pub level: char,
+    /// The sequence on which the statement's locus was recomputed when the knowledge was made; empty if it
+    /// was not.
+    pub verified: String,
     /// The tumor that the statement is about.
     pub tumor: String,
     /// How that relates to the tumor at hand.
@@ -144,6 +154,9 @@ pub struct Finding {
     pub sensitivity: Vec<Evidence>,
     /// Statements against a therapy.
     pub resistance: Vec<Evidence>,
+    /// Statements about diagnosis, outcome or predisposition, and such as their evidence does not support:
+    /// they set no tier.
+    pub context: Vec<Evidence>,
     /// Set where the variant may be hereditary.
     pub germline: Option<String>,
     /// What a reader should know about this finding.
@@ -169,8 +182,6 @@ pub fn finding(
     reference: &Reference,
     genes: &GeneModel,
     knowledge: &Knowledge,
-    tumor: &Tumor,
-    somatic: bool,
 ) -> Finding {
     let v = &call.variant;
     let best = genes
@@ -197,43 +208,6 @@ pub fn finding(
         Some(p) => p.short(),
         None => hgvs_g.clone(),
     };
-    let mut evidence = Vec::new();
-    if let (Some(e), Some(t)) = (&best, t) {
-        for row in knowledge.of_gene(&gene) {
-            // The most specific rule that matches speaks for the row.
-            let rule = row
-                .rules
-                .iter()
-                .filter(|r| r.matches(e, t))
-                .min_by_key(|r| r.breadth());
-            if let Some(rule) = rule {
-                evidence.push(statement(row, rule, tumor, somatic));
-            }
-        }
-    }
-    evidence.sort_by_key(|e| {
-        (
-            e.tier.unwrap_or(Tier::Three),
-            e.standing,
-            e.relation,
-            e.level,
-            e.row.clone(),
-        )
-    });
-    let (sensitivity, resistance): (Vec<_>, Vec<_>) = evidence
-        .into_iter()
-        .partition(|e| e.direction == Direction::Sensitivity);
-    let alters = best
-        .as_ref()
-        .is_some_and(|e| e.consequences[0].alters_protein());
-    let (tier, tier_reason) = if PHARMACOGENES.contains(&gene.as_str()) {
-        (
-            None,
-            "a pharmacogene: see pharmacogenetics; not tiered".into(),
-        )
-    } else {
-        tier(&sensitivity, &resistance, alters, &gene)
-    };
     // The caller's own fraction and interval, where it tells: of an insertion or deletion, support over
     // depth is not the fraction.
     let counted = match (call.support, call.depth) {
@@ -242,7 +216,7 @@ pub fn finding(
     };
     let told = counted.and(call.fraction.zip(call.fraction_ci));
     let fraction = told.or(counted);
-    let mut f = Finding {
+    Finding {
         name,
         contig: reference.contig(v.contig).name.clone(),
         position: v.pos.one_based(),
@@ -269,17 +243,78 @@ pub fn finding(
         fraction_ci: fraction.map(|(_, ci)| ci),
         genotype: call.genotype.clone(),
         filters: call.filters.clone(),
-        tier,
-        tier_reason,
-        sensitivity,
-        resistance,
+        tier: None,
+        tier_reason: String::new(),
+        sensitivity: Vec::new(),
+        resistance: Vec::new(),
+        context: Vec::new(),
         germline: None,
         notes: Vec::new(),
         gene,
         effect: best,
+    }
+}
+
+/// Adds what the knowledge states about a finding in its sample, and the tier that follows.
+pub(super) fn state(f: &mut Finding, knowledge: &Knowledge, tumor: &Tumor, sample: &Sample) {
+    let somatic = sample.assessor.somatic;
+    let mut evidence = Vec::new();
+    if let Some(e) = &f.effect {
+        let t = &sample.assessor.genes.transcripts[e.transcript];
+        for row in knowledge.of_gene(&f.gene) {
+            // The most specific rule that matches speaks for the row.
+            let rule = row
+                .expression
+                .alterations()
+                .into_iter()
+                .filter(|(a, wanted)| *wanted && a.gene == f.gene)
+                .flat_map(|(a, _)| &a.rules)
+                .filter(|r| r.matches(e, t))
+                .min_by_key(|r| r.breadth());
+            let Some(rule) = rule else { continue };
+            let holds = match row.expression.single() {
+                Some(_) => Truth::True,
+                None => sample.holds(&row.expression),
+            };
+            if holds != Truth::False {
+                let mut one = statement(row, rule, tumor, somatic);
+                if holds == Truth::Unknown {
+                    one.tier = None;
+                    one.caveats.insert(0, sample.open(&row.expression));
+                }
+                evidence.push(one);
+            }
+        }
+    }
+    evidence.sort_by_key(|e| {
+        (
+            e.tier.unwrap_or(Tier::Three),
+            e.standing,
+            e.relation,
+            e.level,
+            e.row.clone(),
+        )
+    });
+    let alters = f
+        .effect
+        .as_ref()
+        .is_some_and(|e| e.consequences[0].alters_protein());
+    for e in evidence {
+        match e.direction {
+            Direction::Sensitivity => f.sensitivity.push(e),
+            Direction::Resistance => f.resistance.push(e),
+            Direction::Context => f.context.push(e),
+        }
+    }
+    (f.tier, f.tier_reason) = if PHARMACOGENES.contains(&f.gene.as_str()) {
+        (
+            None,
+            "a pharmacogene: see pharmacogenetics; not tiered".into(),
+        )
+    } else {
+        tier(&f.sensitivity, &f.resistance, alters, &f.gene)
     };
-    f.germline = germline(&f, knowledge, somatic);
-    f
+    f.germline = germline(f, knowledge, somatic);
 }
 
 fn region(e: &Effect) -> String {
@@ -308,12 +343,22 @@ fn statement(row: &Row, rule: &Rule, tumor: &Tumor, somatic: bool) -> Evidence {
             "taken as loss of function by its kind; its pathogenicity was not reviewed".into(),
         );
     }
+    if row.codes.is_empty() {
+        caveats.push("its disease has no OncoTree code here: taken as another tumor".into());
+    }
+    if !row.accepted {
+        caveats.push("not accepted by its editors yet: it sets no tier".into());
+    }
+    if row.verified.is_empty() {
+        caveats
+            .push("its locus was not recomputed on a reference when the knowledge was made".into());
+    }
     if !row.note.is_empty() {
         caveats.push(row.note.clone());
     }
     // Without the partner, nothing is promised for other tumors.
-    let tier =
-        tier_of(row.direction, row.level, relation).filter(|_| row.requires.is_empty() || here);
+    let tier = tier_of(row.direction, row.level, relation)
+        .filter(|_| row.accepted && (row.requires.is_empty() || here));
     Evidence {
         row: row.id.clone(),
         alteration: row.alteration.clone(),
@@ -321,7 +366,11 @@ fn statement(row: &Row, rule: &Rule, tumor: &Tumor, somatic: bool) -> Evidence {
         rule: rule.describe(),
         therapy: row.therapy.clone(),
         direction: row.direction,
+        about: row.kind.term(),
+        significance: row.significance.clone(),
+        support: row.support,
         level: row.level,
+        verified: row.verified.clone(),
         tumor: row.tumor.clone(),
         relation,
         standing: match (row.approved, here) {

@@ -5,19 +5,21 @@ pub mod assess;
 pub mod evidence;
 pub mod panel;
 pub mod pgx;
+mod profile;
 mod render;
 #[cfg(test)]
 mod tests;
 
-use crate::annotate::knowledge::{self, Origin};
+use crate::annotate::knowledge::{self, Extra, Origin};
 use crate::annotate::pharmaco;
-use crate::annotate::{GeneModel, Knowledge, Relation, Tumor};
+use crate::annotate::{GeneModel, Knowledge, Relation, Rule, Tumor};
 use crate::format::{bed, calls, depth::Depth, digest::sha256_of, output::Output};
 use crate::genome::Reference;
 use crate::{Error, Result};
 use assess::{Assessor, Locus, Outcome, Unseen};
 use evidence::{Finding, Tier};
 use panel::Panel;
+use profile::Sample;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -39,8 +41,34 @@ pub struct ReportOptions {
     pub sample: Option<String>,
     /// Quality figures to show, JSON.
     pub qc: Option<PathBuf>,
+    /// Knowledge beside what ships.
+    pub knowledge: KnowledgeOptions,
     /// Folder for report.json, report.html and loci.tsv; made if missing.
     pub out: PathBuf,
+}
+
+/// Which knowledge is used, and how old it may be.
+#[derive(Clone, Debug)]
+pub struct KnowledgeOptions {
+    /// Files of statements, as `theralign knowledge import` writes them.
+    pub files: Vec<PathBuf>,
+    /// Use them instead of the shipped statements.
+    pub only: bool,
+    /// Warn of tables older than so many days.
+    pub max_age: u32,
+    /// On this day; `None`: the newest day that the tables name.
+    pub as_of: Option<String>,
+}
+
+impl Default for KnowledgeOptions {
+    fn default() -> Self {
+        KnowledgeOptions {
+            files: Vec::new(),
+            only: false,
+            max_age: 365,
+            as_of: None,
+        }
+    }
 }
 
 /// What is in the report, for the caller's own words.
@@ -178,8 +206,12 @@ pub struct KnowledgeInfo {
     pub sha256: String,
     /// SHA-256 of the pharmacogenetic tables.
     pub pharmaco_sha256: String,
-    /// Statements in them.
+    /// Statements in use.
     pub statements: usize,
+    /// Are the shipped statements among them?
+    pub shipped: bool,
+    /// Files of statements used beside or instead of the shipped ones.
+    pub files: Vec<Extra>,
     /// Where they are from, with licences.
     pub origins: Vec<Origin>,
 }
@@ -233,7 +265,7 @@ pub fn run(reference: &Reference, options: &ReportOptions) -> Result<ReportSumma
 
 /// Makes the report without writing it.
 pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
-    let knowledge = Knowledge::shipped();
+    let mut knowledge = Knowledge::with(&options.knowledge.files, options.knowledge.only)?;
     let tumor = knowledge.tumors.find(&options.tumor)?;
     let regions = bed::merged(&bed::read_panel(&options.panel, |name| {
         let id = reference.contig_id(name)?;
@@ -245,6 +277,7 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
         .map(|path| Depth::read(&path, reference))
         .transpose()?;
     let genes = GeneModel::read(&options.genes, reference, &panel.0, &knowledge)?;
+    knowledge.settle(&genes, reference);
     let qc = match &options.qc {
         None => serde_json::Value::Null,
         Some(path) => read_json(path)?,
@@ -257,18 +290,14 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
         .iter()
         .filter(|c| c.copies != Some(0)) // records that say the sample does not have it
         .partition(|c| c.filters.is_empty());
-    let annotate = |calls: Vec<&calls::Call>| {
-        let mut all: Vec<Finding> = calls
+    let annotate = |calls: Vec<&calls::Call>| -> Vec<Finding> {
+        calls
             .into_iter()
-            .map(|c| evidence::finding(c, reference, &genes, &knowledge, &tumor, somatic))
-            .collect();
-        all.sort_by_key(rank);
-        all
+            .map(|c| evidence::finding(c, reference, &genes, &knowledge))
+            .collect()
     };
     let mut findings = annotate(passed);
-    let filtered = annotate(failed);
-    evidence::note_shared_codons(&mut findings);
-
+    let mut filtered = annotate(failed);
     let assessor = Assessor {
         reference,
         genes: &genes,
@@ -276,15 +305,24 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
         depth: depth.as_ref(),
         somatic,
     };
+    let sample = Sample::new(&assessor, &findings, &filtered);
+    for f in findings.iter_mut().chain(&mut filtered) {
+        evidence::state(f, &knowledge, &tumor, &sample);
+    }
+    findings.sort_by_key(rank);
+    filtered.sort_by_key(rank);
+    evidence::note_shared_codons(&mut findings);
     let all_loci = judged(&assessor, &knowledge, &tumor, &findings, &filtered);
-    let wild_type = wild_type(&knowledge, &tumor, &all_loci, &findings);
+    let mut wild_type = wild_type(&knowledge, &tumor, &all_loci, &findings);
+    wild_type.extend(sample.wild_type(&knowledge, &tumor));
     let mut loci: Vec<Locus> = all_loci
         .into_iter()
         .filter(|l| assessor.transcript(&l.gene).is_some())
         .collect();
     loci.sort_by_key(|l| l.therapies.is_empty()); // stable: this tumor's first
     let (unseen, unseen_elsewhere) = assess::unseen(&knowledge, &tumor);
-    let mut warnings = Vec::new();
+    let most = i64::from(options.knowledge.max_age);
+    let mut warnings = knowledge.aged(most, options.knowledge.as_of.as_deref());
     if calls.unsigned {
         warnings.push(
             "the VCF does not say which reference it was called on; only REF bases were checked"
@@ -336,7 +374,9 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
             sha256: knowledge.sha256.clone(),
             pharmaco_sha256: pharmaco::sha256(),
             statements: knowledge.rows.len(),
-            origins: knowledge::ORIGINS.to_vec(),
+            shipped: knowledge.shipped,
+            files: knowledge.extras.clone(),
+            origins: knowledge.origins(),
         },
         tumor,
         conflicts: conflicts(&findings),
@@ -474,7 +514,7 @@ fn wild_type(
                 .iter()
                 .filter(|l| {
                     rows.iter()
-                        .any(|r| r.gene == l.gene && r.rules.iter().any(|x| l.rules.contains(x)))
+                        .any(|r| r.rules(&l.gene).any(|x| l.rules.contains(x)))
                 })
                 .collect();
             let mut detected = Vec::new();
@@ -563,11 +603,9 @@ fn outside(knowledge: &Knowledge, tumor: &Tumor, assessor: &Assessor) -> Vec<Out
         .into_iter()
         .filter(|g| assessor.transcript(g).is_none())
         .filter(|g| {
-            knowledge.of_gene(g).any(|r| {
-                r.rules
-                    .iter()
-                    .any(|x| !matches!(x, crate::annotate::Rule::NotAssessable(_)))
-            })
+            knowledge
+                .of_gene(g)
+                .any(|r| r.rules(g).any(Rule::assessable))
         })
         .map(|gene| OutsideGene {
             gene: gene.into(),

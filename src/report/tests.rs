@@ -1,8 +1,10 @@
 //! Reports of the demo's truth, made without reads: a VCF and a depth file written here.
 
+mod knowledge;
+
 use super::assess::Outcome;
 use super::evidence::{Standing, Tier};
-use super::{Report, ReportOptions, ReportSummary, run};
+use super::{KnowledgeOptions, Report, ReportOptions, ReportSummary, run};
 use crate::annotate::Relation;
 use crate::annotate::tests::demo_reference;
 use crate::genome::Reference;
@@ -70,6 +72,7 @@ impl Case {
             depth: Some(self.dir.path().join("demo.depth.bed")),
             sample: None,
             qc: None,
+            knowledge: KnowledgeOptions::default(),
             out: self.dir.path().join("out"),
         }
     }
