@@ -16,10 +16,23 @@ use std::path::Path;
 pub struct GeneModel {
     /// The transcripts.
     pub transcripts: Vec<Transcript>,
+    /// Further transcripts of these genes that were asked for, ordered by place.
+    pub others: Vec<Transcript>,
     /// SHA-256 of the file as it is, 64 hexadecimal digits.
     pub sha256: String,
     /// The file's name without its folder.
     pub name: String,
+}
+
+/// Which transcripts of a gene to keep beside the one that stands for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// None.
+    Chosen,
+    /// Those tagged as MANE Plus Clinical.
+    Clinical,
+    /// All.
+    All,
 }
 
 /// What decides between the transcripts of a gene when the gene model has no MANE tags.
@@ -54,6 +67,10 @@ struct Draft {
     /// (start, phase) of the coding lines.
     phases: Vec<(u32, Option<u8>)>,
     tags: String,
+    stable_gene_id: String,
+    refseq: String,
+    protein_id: String,
+    biotype: String,
 }
 
 /// Column 9 of a GFF3 or GTF line.
@@ -85,38 +102,6 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// The contig that a gene model's name means: by name, with or without `chr`, `M` or `MT`, or as
-/// RefSeq accession (`NC_000007.13` is chromosome 7).
-pub fn resolve_contig(name: &str, reference: &Reference) -> Option<ContigId> {
-    let refseq = name
-        .strip_prefix("NC_")
-        .and_then(|n| n.split('.').next())
-        .and_then(|n| n.parse::<u32>().ok())
-        .and_then(|n| match n {
-            1..=22 => Some(n.to_string()),
-            23 => Some("X".into()),
-            24 => Some("Y".into()),
-            12_920 => Some("MT".into()),
-            _ => None,
-        });
-    let bare = refseq.as_deref().unwrap_or(name);
-    let bare = bare.strip_prefix("chr").unwrap_or(bare);
-    let other = match bare {
-        "M" => "MT",
-        "MT" => "M",
-        b => b,
-    };
-    [
-        name,
-        bare,
-        &format!("chr{bare}"),
-        other,
-        &format!("chr{other}"),
-    ]
-    .iter()
-    .find_map(|n| reference.contig_id(n))
-}
-
 /// `ENST00000275493.2` and `transcript:ENST00000275493` to `ENST00000275493`.
 pub fn without_version(id: &str) -> &str {
     let id = id.rsplit(':').next().unwrap_or(id);
@@ -124,7 +109,8 @@ pub fn without_version(id: &str) -> &str {
 }
 
 impl GeneModel {
-    /// Reads a gene model and keeps one transcript for each gene with a base in `regions`.
+    /// Reads a gene model and keeps one transcript for each gene with a base in `regions`, which
+    /// ascend and do not overlap.
     ///
     /// # Errors
     /// When the file cannot be read, a line is malformed, none of its contigs is in the reference,
@@ -135,6 +121,20 @@ impl GeneModel {
         regions: &BTreeMap<ContigId, Vec<Span>>,
         preference: &dyn Preference,
     ) -> Result<GeneModel> {
+        GeneModel::read_keeping(path, reference, regions, preference, Keep::Chosen)
+    }
+
+    /// The same, with further transcripts of each gene in `others`.
+    ///
+    /// # Errors
+    /// As [`GeneModel::read`].
+    pub fn read_keeping(
+        path: &Path,
+        reference: &Reference,
+        regions: &BTreeMap<ContigId, Vec<Span>>,
+        preference: &dyn Preference,
+        keep: Keep,
+    ) -> Result<GeneModel> {
         let file = input::display_name(path);
         let drafts = read_drafts(path, reference, regions)?;
         let mut genes: BTreeMap<(ContigId, String), Vec<Transcript>> = BTreeMap::new();
@@ -144,7 +144,8 @@ impl GeneModel {
             };
             let spans = regions.get(&contig).map_or(&[][..], Vec::as_slice);
             let whole = Span::new(model.exons[0].start, model.exons[model.exons.len() - 1].end);
-            if spans.iter().any(|s| s.overlaps(whole)) {
+            let first = spans.partition_point(|s| s.end <= whole.start);
+            if spans.get(first).is_some_and(|s| s.overlaps(whole)) {
                 let transcript = Transcript::new(model, reference);
                 genes
                     .entry((contig, gene_key))
@@ -152,20 +153,27 @@ impl GeneModel {
                     .push(transcript);
             }
         }
-        let mut transcripts: Vec<Transcript> = genes
-            .into_values()
-            .filter_map(|all| pick(all, preference))
-            .collect();
-        transcripts.sort_by(|a, b| {
-            (a.model.contig, a.span().start, &a.model.gene).cmp(&(
-                b.model.contig,
-                b.span().start,
-                &b.model.gene,
-            ))
-        });
+        let (mut transcripts, mut others) = (Vec::new(), Vec::new());
+        for mut all in genes.into_values() {
+            sort_by_preference(&mut all, preference);
+            let mut all = all.into_iter();
+            transcripts.extend(all.next());
+            others.extend(all.filter(|t| match keep {
+                Keep::Chosen => false,
+                Keep::Clinical => t.model.choice == Choice::ManePlusClinical,
+                Keep::All => true,
+            }));
+        }
+        for list in [&mut transcripts, &mut others] {
+            list.sort_by(|a, b| {
+                let place = |t: &Transcript| (t.model.contig, t.span().start);
+                (place(a), &a.model.gene, &a.model.id).cmp(&(place(b), &b.model.gene, &b.model.id))
+            });
+        }
         check_build(&file, &transcripts)?;
         Ok(GeneModel {
             transcripts,
+            others,
             sha256: sha256_of(path)?,
             name: path
                 .file_name()
@@ -221,7 +229,7 @@ fn read_drafts(
         }
         let contig = *contigs
             .entry(fields[0].to_string())
-            .or_insert_with(|| resolve_contig(fields[0], reference));
+            .or_insert_with(|| reference.contig_called(fields[0]));
         let Some(contig) = contig else { continue };
         if !regions.contains_key(&contig) {
             continue;
@@ -320,12 +328,33 @@ fn note_names(draft: &mut Draft, attributes: &Attributes, part: bool) {
             draft.gene_id = Some(parent.to_string());
         }
     }
+    let fill = |slot: &mut String, value: Option<&str>| {
+        if let (true, Some(value)) = (slot.is_empty(), value) {
+            *slot = value.into();
+        }
+    };
+    fill(&mut draft.stable_gene_id, attributes.get("gene_id"));
+    fill(&mut draft.protein_id, attributes.get("protein_id"));
+    fill(
+        &mut draft.biotype,
+        attributes.first(&["transcript_type", "transcript_biotype", "biotype"]),
+    );
+    let cross = attributes.first(&["Dbxref", "db_xref", "dbxref"]);
+    let refseq = cross.and_then(|c| c.split(',').find_map(|x| x.strip_prefix("RefSeq:")));
+    fill(&mut draft.refseq, refseq.filter(|r| is_refseq(r)));
     for (_, tag) in attributes.0.iter().filter(|(k, _)| *k == "tag") {
         if !draft.tags.contains(tag) {
             draft.tags.push_str(tag);
             draft.tags.push(' ');
         }
     }
+}
+
+/// An accession of a RefSeq transcript.
+fn is_refseq(id: &str) -> bool {
+    ["NM_", "NR_", "XM_", "XR_"]
+        .iter()
+        .any(|p| id.starts_with(p))
 }
 
 /// A draft to a model and the key of its gene; `None` for genes, and for lines without exons.
@@ -348,6 +377,8 @@ fn finish(
     let tags = draft.tags.replace(' ', "_").to_ascii_lowercase();
     let choice = if tags.contains("mane_select") {
         Choice::ManeSelect
+    } else if tags.contains("mane_plus_clinical") {
+        Choice::ManePlusClinical
     } else if preference.prefers(&gene, without_version(&id)) {
         Choice::Knowledge
     } else if tags.contains("ensembl_canonical") {
@@ -365,11 +396,29 @@ fn finish(
     let open_start = tags.contains("cds_start_nf")
         || first_phase.is_some_and(|(_, p)| p.is_some_and(|p| p != 0));
     let gene_key = draft.gene_id.unwrap_or_else(|| gene.clone());
+    let mut gene_id = draft.stable_gene_id;
+    if gene_id.is_empty() {
+        // Ensembl's and RefSeq's ids carry their kind in front.
+        let bare = gene_key
+            .trim_start_matches("gene:")
+            .trim_start_matches("gene-");
+        gene_id = bare.to_string();
+    }
+    if draft.refseq.is_empty() && is_refseq(&id) {
+        draft.refseq.clone_from(&id);
+    }
+    if draft.biotype.is_empty() && !coding.is_empty() {
+        draft.biotype = "protein_coding".into();
+    }
     Some((
         gene_key,
         Model {
             gene,
+            gene_id,
             id,
+            refseq: draft.refseq,
+            protein_id: draft.protein_id,
+            biotype: draft.biotype,
             contig,
             strand,
             exons,
@@ -394,9 +443,9 @@ pub fn merged(spans: &[Span]) -> Vec<Span> {
     out
 }
 
-/// The gene's transcript: coding before non-coding, sound before faulty, agreeing with the
+/// The gene's transcript first: coding before non-coding, sound before faulty, agreeing with the
 /// knowledge's residues before not, then by tag, length and id.
-fn pick(mut all: Vec<Transcript>, preference: &dyn Preference) -> Option<Transcript> {
+fn sort_by_preference(all: &mut [Transcript], preference: &dyn Preference) {
     all.sort_by_cached_key(|t| {
         let coding: u32 = t.model.coding.iter().map(|s| s.len()).sum();
         let exonic: u32 = t.model.exons.iter().map(|s| s.len()).sum();
@@ -410,7 +459,20 @@ fn pick(mut all: Vec<Transcript>, preference: &dyn Preference) -> Option<Transcr
             t.model.id.clone(),
         )
     });
-    all.into_iter().next()
+}
+
+/// Those of transcripts ordered by place that share a base with a span, with their rank.
+pub fn overlapping(
+    transcripts: &[Transcript],
+    contig: ContigId,
+    span: Span,
+) -> impl Iterator<Item = (usize, &Transcript)> {
+    let from = transcripts.partition_point(|t| t.model.contig < contig);
+    let to = transcripts.partition_point(|t| (t.model.contig, t.span().start) < (contig, span.end));
+    // A long gene may begin far before those that begin near the span, so none is left out.
+    (from..to.max(from))
+        .map(|i| (i, &transcripts[i]))
+        .filter(move |(_, t)| t.span().overlaps(span))
 }
 
 /// A gene model of another build spells nonsense: then most proteins are broken.

@@ -213,7 +213,9 @@ impl ProteinChange {
     pub fn truncates(&self) -> bool {
         match self {
             P::Nonsense { .. } | P::Frameshift { .. } => true,
-            P::Insertion { sequence, .. } | P::Delins { sequence, .. } => sequence.contains(&STOP),
+            P::Insertion { sequence, .. } => sequence.contains(&STOP),
+            // One that replaces the stop itself may end in the next one.
+            P::Delins { sequence, ends, .. } => ends.1 != STOP && sequence.contains(&STOP),
             _ => false,
         }
     }
@@ -224,8 +226,8 @@ impl ProteinChange {
     }
 }
 
-/// What replacing the coding bases `start..end` (from 0, along the transcript's coding part) by
-/// `alternate` does to the protein.
+/// What replacing the bases `start..end`, counted from 0 along the transcript from its first coding
+/// base on, by `alternate` does to the protein. The end may lie behind the coding part.
 pub fn change(t: &Transcript, start: u32, end: u32, alternate: &[u8]) -> ProteinChange {
     let Some(cds) = t.cds else {
         return P::Unknown {
@@ -308,6 +310,46 @@ fn distance_to_stop(protein: &[u8]) -> Option<u32> {
     (protein[i] == STOP).then_some(i as u32)
 }
 
+/// The frame is kept, but the stop codon is not: what follows is read to the next stop.
+fn without_stop(
+    t: &Transcript,
+    coding: &[u8],
+    start: usize,
+    end: usize,
+    alternate: &[u8],
+    first: usize,
+) -> ProteinChange {
+    let bases = [&coding[3 * first..start], alternate, &coding[end..]].concat();
+    let mut new = translate(&bases, t.code);
+    let old = &t.protein[first..];
+    let stop = distance_to_stop(&new);
+    if let Some(n) = stop {
+        new.truncate(n as usize + 1);
+    }
+    let same = old.iter().zip(&new).take_while(|(x, y)| x == y).count();
+    let position = (first + same) as u32 + 1;
+    match (old.get(same), new.get(same)) {
+        (None, _) => P::Synonymous {
+            position: t.protein.len() as u32,
+            reference: STOP,
+        },
+        (Some(&STOP), Some(&alternate)) if alternate != UNKNOWN => P::Extension {
+            position,
+            alternate,
+            stop: stop.map(|n| n - same as u32),
+        },
+        (Some(&residue), Some(_)) if stop.is_some() => P::Delins {
+            start: position,
+            end: t.protein.len() as u32,
+            ends: (residue, STOP),
+            sequence: new[same..].to_vec(),
+        },
+        _ => P::Unknown {
+            reason: "the sequence behind the lost stop is not known".into(),
+        },
+    }
+}
+
 fn in_frame(
     t: &Transcript,
     coding: &[u8],
@@ -324,8 +366,8 @@ fn in_frame(
     };
     let mut bases = coding[3 * first..start].to_vec();
     bases.extend_from_slice(alternate);
-    bases.extend_from_slice(&coding[end..(3 * last).max(end).min(coding.len())]);
-    let mut new = translate(&bases, t.code);
+    bases.extend_from_slice(&coding[end..(3 * last).min(coding.len()).max(end)]);
+    let new = translate(&bases, t.code);
     let Some(old) = t.protein.get(first..last.min(t.protein.len())) else {
         return unknown_codon();
     };
@@ -335,9 +377,8 @@ fn in_frame(
     if first == 0 && new.first() != old.first() {
         return P::StartLost;
     }
-    let lost_stop = old.last() == Some(&STOP) && !new.contains(&STOP);
-    if let Some(i) = new.iter().position(|&a| a == STOP) {
-        new.truncate(i + 1); // what follows a new stop is not made
+    if old.last() == Some(&STOP) && !new.contains(&STOP) {
+        return without_stop(t, coding, start, end, alternate, first);
     }
     let same = |a: &[u8], b: &[u8]| a.iter().zip(b).take_while(|(x, y)| x == y).count();
     let prefix = same(old, &new);
@@ -347,94 +388,97 @@ fn in_frame(
             reference: old.first().copied().unwrap_or(UNKNOWN),
         };
     }
-    let mut position = first + prefix; // from 0
-    let mut lost = &old[prefix..];
-    let mut gained = &new[prefix..];
-    if lost_stop && gained.len() == lost.len() {
-        let stop_codon = t.protein.len() - 1;
-        let tail = translate(&coding[(3 * (stop_codon + 1)).min(coding.len())..], t.code);
-        if lost.len() == 1 {
-            return P::Extension {
-                position: stop_codon as u32 + 1,
-                alternate: gained[0],
-                stop: distance_to_stop(&tail).map(|n| n + 1),
-            };
-        }
-    }
-    if gained.first() == Some(&STOP) && !lost.is_empty() {
-        return P::Nonsense {
+    let (lost, gained) = (&old[prefix..], &new[prefix..]);
+    let ends = lost.iter().rev().zip(gained.iter().rev());
+    let suffix = ends.take_while(|(x, y)| x == y).count();
+    let lost = &lost[..lost.len() - suffix];
+    let gained = &gained[..gained.len() - suffix];
+    let position = first + prefix; // from 0
+    match (lost, gained) {
+        ([], _) => insertion(&t.protein, position, gained.to_vec()),
+        (_, []) => deletion(&t.protein, position, lost.len()),
+        // HGVS: a new stop right away is a substitution by a stop, whatever brings it about.
+        (&[reference, ..], [STOP, ..]) => P::Nonsense {
             position: position as u32 + 1,
-            reference: lost[0],
+            reference,
+        },
+        (&[reference], &[alternate]) => P::Missense {
+            position: position as u32 + 1,
+            reference,
+            alternate,
+        },
+        _ => P::Delins {
+            start: position as u32 + 1,
+            end: (position + lost.len()) as u32,
+            ends: (lost[0], lost[lost.len() - 1]),
+            sequence: up_to_stop(gained),
+        },
+    }
+}
+
+/// What follows a new stop is not made.
+fn up_to_stop(residues: &[u8]) -> Vec<u8> {
+    let stop = residues.iter().position(|&a| a == STOP);
+    residues[..stop.map_or(residues.len(), |i| i + 1)].to_vec()
+}
+
+/// `n` residues from `position` (from 0) are lost. HGVS: of several equal places the one nearest to
+/// the C terminus.
+fn deletion(protein: &[u8], mut position: usize, n: usize) -> ProteinChange {
+    while let Some(&next) = protein.get(position + n)
+        && next == protein[position]
+        && next != UNKNOWN
+    {
+        position += 1;
+    }
+    P::Deletion {
+        start: position as u32 + 1,
+        end: (position + n) as u32,
+        ends: (protein[position], protein[position + n - 1]),
+    }
+}
+
+/// Residues are gained before `position` (from 0); of equal places, the one nearest to the C terminus.
+fn insertion(protein: &[u8], mut position: usize, mut sequence: Vec<u8>) -> ProteinChange {
+    let n = sequence.len();
+    while let Some(&next) = protein.get(position)
+        && next == sequence[0]
+        && ![UNKNOWN, STOP].contains(&next)
+    {
+        sequence.rotate_left(1);
+        position += 1;
+    }
+    let before = position.checked_sub(1).and_then(|i| protein.get(i));
+    let (Some(&before), Some(&after)) = (before, protein.get(position)) else {
+        return unknown_codon();
+    };
+    if before == UNKNOWN || after == UNKNOWN {
+        return unknown_codon();
+    }
+    if sequence[0] == STOP {
+        let position = position as u32 + 1;
+        return if after == STOP {
+            P::Synonymous {
+                position,
+                reference: STOP,
+            }
+        } else {
+            P::Nonsense {
+                position,
+                reference: after,
+            }
         };
     }
-    let suffix = if gained.last() == Some(&STOP) {
-        0
-    } else {
-        lost.iter()
-            .rev()
-            .zip(gained.iter().rev())
-            .take_while(|(x, y)| x == y)
-            .count()
-    };
-    lost = &lost[..lost.len() - suffix];
-    gained = &gained[..gained.len() - suffix];
-    let protein = &t.protein;
-    match (lost.len(), gained.len()) {
-        (1, 1) => P::Missense {
-            position: position as u32 + 1,
-            reference: lost[0],
-            alternate: gained[0],
-        },
-        (n, 0) => {
-            // HGVS: of several equal places the one nearest to the C terminus.
-            while let Some(&next) = protein.get(position + n)
-                && next == protein[position]
-                && next != UNKNOWN
-            {
-                position += 1;
-            }
-            P::Deletion {
-                start: position as u32 + 1,
-                end: (position + n) as u32,
-                ends: (protein[position], protein[position + n - 1]),
-            }
-        }
-        (0, n) => {
-            let mut sequence = gained.to_vec();
-            while let Some(&next) = protein.get(position)
-                && next == sequence[0]
-                && next != UNKNOWN
-            {
-                sequence.rotate_left(1);
-                position += 1;
-            }
-            if position >= n && protein[position - n..position] == sequence[..] {
-                return P::Duplication {
-                    start: (position - n) as u32 + 1,
-                    end: position as u32,
-                    ends: (protein[position - n], protein[position - 1]),
-                };
-            }
-            let (Some(&before), Some(&after)) = (
-                position.checked_sub(1).and_then(|i| protein.get(i)),
-                protein.get(position),
-            ) else {
-                return unknown_codon();
-            };
-            if before == UNKNOWN || after == UNKNOWN {
-                return unknown_codon();
-            }
-            P::Insertion {
-                after: position as u32,
-                ends: (before, after),
-                sequence,
-            }
-        }
-        (n, _) => P::Delins {
-            start: position as u32 + 1,
-            end: (position + n) as u32,
-            ends: (lost[0], lost[n - 1]),
-            sequence: gained.to_vec(),
-        },
+    if position >= n && protein[position - n..position] == sequence[..] {
+        return P::Duplication {
+            start: (position - n) as u32 + 1,
+            end: position as u32,
+            ends: (protein[position - n], before),
+        };
+    }
+    P::Insertion {
+        after: position as u32,
+        ends: (before, after),
+        sequence: up_to_stop(&sequence),
     }
 }

@@ -1,7 +1,7 @@
 //! HGVS and consequence, checked by hand against published names, on the demo's GRCh37 windows.
 
 use super::consequence::{Consequence, Effect, effect, hgvs_g};
-use super::gene_model::{GeneModel, NoPreference, resolve_contig};
+use super::gene_model::{GeneModel, NoPreference};
 use super::transcript::{Choice, Transcript};
 use crate::domain::{ContigId, Pos, Span, Variant};
 use crate::genome::{BuildOptions, Reference, build};
@@ -61,7 +61,7 @@ pub(crate) fn variant(reference: &Reference, text: &str) -> Variant {
     v
 }
 
-fn only_effect(reference: &Reference, genes: &GeneModel, v: &Variant) -> Effect {
+pub(crate) fn only_effect(reference: &Reference, genes: &GeneModel, v: &Variant) -> Effect {
     let mut all = genes
         .transcripts
         .iter()
@@ -426,7 +426,7 @@ fn nonsense_far_from_the_last_junction_is_expected_to_decay() {
 }
 
 /// A gene model's transcripts on a made-up contig of 120 bases.
-fn toy(gff: &str, sequence: &str, name: &str) -> crate::Result<(Reference, GeneModel)> {
+pub(crate) fn toy(gff: &str, sequence: &str, name: &str) -> crate::Result<(Reference, GeneModel)> {
     let dir = tempfile::tempdir().unwrap();
     let fa = dir.path().join("toy.fa");
     std::fs::write(&fa, format!(">{name}\n{sequence}\n")).unwrap();
@@ -547,6 +547,6 @@ fn contig_names_resolve_with_and_without_chr() {
         ("NC_012920.1", Some(1)),
         ("8", None),
     ] {
-        assert_eq!(resolve_contig(name, &r).map(|c| c.0), found, "{name}");
+        assert_eq!(r.contig_called(name).map(|c| c.0), found, "{name}");
     }
 }

@@ -10,8 +10,16 @@ use std::fmt;
 pub struct Model {
     /// Gene symbol (or the gene's id where it has none).
     pub gene: String,
+    /// The gene's id, empty where the gene model gives only a symbol.
+    pub gene_id: String,
     /// Transcript id, with its version where the gene model gives one.
     pub id: String,
+    /// Accession of the same transcript in RefSeq; empty where the gene model names none.
+    pub refseq: String,
+    /// Accession of the protein; empty where the gene model names none.
+    pub protein_id: String,
+    /// What kind of transcript it is, in the gene model's words.
+    pub biotype: String,
     /// Where it lies.
     pub contig: ContigId,
     /// Which strand it is read from.
@@ -31,6 +39,8 @@ pub struct Model {
 pub enum Choice {
     /// Tagged as MANE Select.
     ManeSelect,
+    /// Tagged as MANE Plus Clinical: needed beside the Select one for known clinical variants.
+    ManePlusClinical,
     /// Not tagged, but it is the transcript whose numbering the knowledge uses.
     Knowledge,
     /// Tagged as Ensembl canonical.
@@ -46,6 +56,7 @@ impl Choice {
     pub fn reason(self) -> &'static str {
         match self {
             Choice::ManeSelect => "MANE Select",
+            Choice::ManePlusClinical => "MANE Plus Clinical",
             Choice::Knowledge => "numbering used by the knowledge",
             Choice::EnsemblCanonical => "Ensembl canonical",
             Choice::Appris => "APPRIS principal",

@@ -4,6 +4,7 @@ use crate::Result;
 use clap::{Parser, Subcommand};
 
 pub mod align;
+pub mod annotate;
 pub mod bench;
 pub mod call;
 pub mod common;
@@ -37,6 +38,7 @@ enum Command {
     Call(call::Args),
     Merge(merge::Args),
     Normals(normals::Args),
+    Annotate(annotate::Args),
     Report(report::Args),
     Run(run::Args),
     Demo(demo::Args),
@@ -57,6 +59,7 @@ impl Cli {
             Command::Call(args) => call::run(&args),
             Command::Merge(args) => merge::run(&args),
             Command::Normals(args) => normals::run(&args),
+            Command::Annotate(args) => annotate::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Run(args) => run::run(&args),
             Command::Demo(args) => demo::run(&args),

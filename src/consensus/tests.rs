@@ -68,6 +68,7 @@ fn unsorted_bam_of(folder: &Path, reads: &[&Given]) -> PathBuf {
         length: 100_000,
         md5: String::new(),
         alternate: false,
+        refget: String::new(),
     };
     let text = "@HD\tVN:1.6\tSO:coordinate\n@SQ\tSN:c\tLN:100000\n@RG\tID:a\tLB:x\tSM:s\n@RG\tID:b\tLB:y\tSM:s\n@PG\tID:p\n";
     let mut bytes = bam::header(text, &[contig]);

@@ -53,6 +53,7 @@ impl RecordReader {
                 length,
                 md5: String::new(),
                 alternate: false,
+                refget: String::new(),
             });
         }
         if !bgzf::ends_whole(path).map_err(Error::io(path))? {

@@ -17,6 +17,7 @@ fn contigs() -> Vec<Contig> {
         length,
         md5: "0123456789abcdef0123456789abcdef".into(),
         alternate: false,
+        refget: String::new(),
     })
     .collect()
 }

@@ -26,3 +26,4 @@ pub mod tags;
 pub mod ubam;
 pub mod umi;
 pub mod vcf;
+pub mod vcf_reader;

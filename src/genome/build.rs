@@ -6,10 +6,12 @@ use super::reference::{Contig, Island, Meta, Reference};
 use super::syncmer::syncmers;
 use crate::domain::bases::{BASES_PER_WORD, code_of, get_code, words_for};
 use crate::error::thousands;
+use crate::format::digest::{hex, truncated};
 use crate::format::fasta;
 use crate::{Error, Result};
 use md5::{Digest, Md5};
 use rayon::prelude::*;
+use sha2::Sha512;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -67,8 +69,13 @@ pub fn build(path: &Path, options: BuildOptions) -> Result<Reference> {
         .map(|d| Contig {
             name: d.name.clone(),
             length: d.length,
-            md5: md5_of(d),
+            md5: hex(&hashed(d, Md5::new())),
             alternate: alternates.contains(&d.name),
+            refget: if windows {
+                String::new()
+            } else {
+                format!("SQ.{}", truncated(&hashed(d, Sha512::new())))
+            },
         })
         .collect();
     let (islands, unknown, genome_len) = lay_out(&drafts);
@@ -203,12 +210,11 @@ fn parse_window(r: &fasta::Record) -> Option<(&str, u64, u64, u32)> {
     (start <= end).then_some((contig, start, end, length.parse().ok()?))
 }
 
-/// MD5 of a contig's upper-case sequence, N where nothing is known.
-fn md5_of(d: &Draft) -> String {
+/// The digest of a contig's upper-case sequence, N where nothing is known.
+fn hashed<H: Digest>(d: &Draft, mut hash: H) -> Vec<u8> {
     static N: [u8; 1 << 16] = [b'N'; 1 << 16];
-    let mut hash = Md5::new();
     let mut at = 0u32;
-    let fill = |hash: &mut Md5, mut n: usize| {
+    let fill = |hash: &mut H, mut n: usize| {
         while n > 0 {
             let m = n.min(N.len());
             hash.update(&N[..m]);
@@ -221,9 +227,7 @@ fn md5_of(d: &Draft) -> String {
         at = start + bases.len() as u32;
     }
     fill(&mut hash, (d.length - at) as usize);
-    hash.finalize()
-        .iter()
-        .fold(String::new(), |s, b| s + &format!("{b:02x}"))
+    hash.finalize().to_vec()
 }
 
 /// Cuts pieces at long unknown runs; gives islands, short unknown runs, and the genome's length.
@@ -429,12 +433,20 @@ mod tests {
     fn windows_are_laid_at_their_coordinates_with_the_md5_of_the_whole_contig() {
         let windowed = reference(">c:3-6 LN:10\nACGT\n", true).unwrap();
         let whole = reference(">c\nNNACGTNNNN\n", false).unwrap();
-        assert_eq!(windowed.contigs(), whole.contigs());
+        assert_eq!(windowed.contigs()[0].md5, whole.contigs()[0].md5);
+        // What lies between the windows is not N in truth, so no digest names the sequence.
+        assert_eq!(windowed.contigs()[0].refget, "");
         assert_eq!(windowed.bases(ContigId(0), Span::new(0, 10)), b"NNACGTNNNN");
         // md5sum of NNACGTNNNN
         assert_eq!(
             whole.contigs()[0].md5,
             format!("{:032x}", md5_hex(b"NNACGTNNNN"))
+        );
+        // Refget's own example: sha512t24u of ACGT.
+        let acgt = reference(">a\nacgt\n", false).unwrap();
+        assert_eq!(
+            acgt.contigs()[0].refget,
+            "SQ.aKF498dAxcJAqme6QYQ7EZ07-fiw8Kw2"
         );
         let twice = reference(">a\nAC\n>b\nAC\n\n>a\nGT\n", false).unwrap_err();
         assert!(twice.to_string().contains("lines 1 and 6"), "{twice}");

@@ -25,6 +25,11 @@ pub struct Contig {
     /// An alternate locus (ALT): another version of a place that other contigs have too.
     #[serde(default)]
     pub alternate: bool,
+    /// Refget's digest of its upper-case sequence (`SQ.` and 32 letters), which VRS names it by.
+    /// Empty where the index was made from windows, and so does not know the whole sequence, or by
+    /// a version that did not take it down.
+    #[serde(default)]
+    pub refget: String,
 }
 
 /// A stretch of known sequence, in both coordinate systems.

@@ -13,6 +13,7 @@ fn contigs() -> Vec<Contig> {
             length,
             md5: "0".repeat(32),
             alternate: false,
+            refget: String::new(),
         })
         .collect()
 }

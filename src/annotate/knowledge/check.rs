@@ -9,7 +9,7 @@ use crate::annotate::alteration::Rule;
 use crate::annotate::coding::Coding;
 use crate::annotate::codon::UNKNOWN;
 use crate::annotate::consequence::{Effect, effect};
-use crate::annotate::gene_model::{resolve_contig, without_version};
+use crate::annotate::gene_model::without_version;
 use crate::annotate::{ProteinChange, Transcript};
 use crate::domain::Span;
 
@@ -207,7 +207,7 @@ fn place(
             place.build
         )));
     }
-    let Some(contig) = resolve_contig(place.contig, ground.reference) else {
+    let Some(contig) = ground.reference.contig_called(place.contig) else {
         return Ok(Err(format!("the reference has no contig {}", place.contig)));
     };
     if place.span.end > ground.reference.contig(contig).length {

@@ -9,7 +9,6 @@ use super::statement::{COLUMNS, Row};
 use crate::annotate::alteration::Rule;
 use crate::annotate::consequence::effect;
 use crate::annotate::expression::Expression;
-use crate::annotate::gene_model::resolve_contig;
 use crate::domain::{Pos, Span, Variant};
 use crate::{Error, Result, error::thousands};
 
@@ -197,7 +196,8 @@ impl<'a> Record<'a> {
 
     fn variant(&self, ground: Ground) -> std::result::Result<Variant, String> {
         let r = ground.reference;
-        let contig = resolve_contig(self.contig, r)
+        let contig = r
+            .contig_called(self.contig)
             .ok_or_else(|| format!("the reference has no contig {}", self.contig))?;
         let bases = |s: &str| !s.is_empty() && s.bytes().all(|b| b"ACGT".contains(&b));
         if !bases(self.reference) || !bases(self.alternate) {

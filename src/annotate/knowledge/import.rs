@@ -5,7 +5,6 @@ use super::civic::{self, File, Lookup, Means, Table};
 use super::disease::Diseases;
 use super::{Knowledge, clinvar, date};
 use crate::annotate::alteration::Rule;
-use crate::annotate::gene_model::resolve_contig;
 use crate::annotate::{GeneModel, Transcript};
 use crate::domain::Span;
 use crate::format::input;
@@ -266,7 +265,7 @@ pub fn build_of(reference: &Reference) -> Option<&'static str> {
         ("X", 155_270_560, 156_040_895),
     ];
     LENGTHS.iter().find_map(|(name, old, new)| {
-        let length = reference.contig(resolve_contig(name, reference)?).length;
+        let length = reference.contig(reference.contig_called(name)?).length;
         match length {
             l if l == *old => Some("GRCh37"),
             l if l == *new => Some("GRCh38"),
@@ -287,7 +286,7 @@ fn codons(
         return None;
     }
     let t = ground.genes.of_gene(gene)?;
-    if resolve_contig(contig, ground.reference) != Some(t.model.contig) || t.fault.is_some() {
+    if ground.reference.contig_called(contig) != Some(t.model.contig) || t.fault.is_some() {
         return None;
     }
     codons_in(t, Span::new(first - 1, last))
