@@ -762,6 +762,31 @@ fn frequencies_among_people_tell_germline_from_somatic_and_foreign_fragments() {
 }
 
 #[test]
+fn a_list_of_what_is_not_there_hides_nothing_that_is() {
+    let case = Case::new();
+    let b = &case.bases;
+    let snv = |p: usize, share| -> Planted { (p, leak(&b[p..=p]), other(b[p]), share) };
+    let there = [snv(1500, 10), snv(1512, 10), snv(1521, 10)];
+    case.write_bam("reads.bam", 500, &there, 8000, "coordinate");
+    let mut asked = String::new();
+    for p in 1485..1535 {
+        for alternate in b"ACGT".iter().filter(|&&a| a != b[p]) {
+            let (r, a) = (b[p] as char, *alternate as char);
+            asked += &format!("one\t{}\t.\t{r}\t{a}\n", p + 1);
+        }
+    }
+    std::fs::write(case.path("force.vcf"), asked).unwrap();
+    let options = CallOptions {
+        force: Some(case.path("force.vcf")),
+        ..case.options(Mode::Somatic, "o.vcf.gz")
+    };
+    case.call(&options).unwrap();
+    let passed = remarks(&case.path("o.vcf.gz"));
+    let passed = passed.iter().filter(|r| r.1 == "PASS").map(|r| r.0);
+    assert_eq!(passed.collect::<Vec<_>>(), [1500, 1512, 1521]);
+}
+
+#[test]
 fn frequencies_and_contamination_are_refused_where_they_mean_nothing() {
     let case = Case::new();
     case.write_bam("reads.bam", 10, &[], 8000, "coordinate");

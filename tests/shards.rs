@@ -75,6 +75,33 @@ fn shards_put_together_are_the_whole_to_the_byte() {
 }
 
 #[test]
+fn shards_of_a_gvcf_put_together_are_the_whole_to_the_byte() {
+    let folder = Folder::new();
+    let bam = bam(&folder, &reads());
+    let germline = ["--mode", "germline", "--gvcf", "--device", "cpu"];
+    let whole = call(&folder, &bam, "whole", &germline);
+    let blocks = |path: &str| {
+        let text = String::from_utf8(inflated(path)).unwrap();
+        text.lines().filter(|l| l.contains("\tEND=")).count()
+    };
+    assert!(blocks(&whole) > 20);
+    for count in [2, 5] {
+        let part = |k: usize| call(&folder, &bam, &format!("{k}/{count}"), &germline);
+        let parts: Vec<String> = (1..=count).map(part).collect();
+        let merged = folder.path("merged.vcf.gz");
+        let mut args = vec!["merge", "-o", &merged];
+        args.extend(parts.iter().map(String::as_str));
+        theralign(&args).fine();
+        assert!(
+            outputs(&whole) == outputs(&merged),
+            "{count} shards differ from one"
+        );
+        let working = parts.iter().filter(|p| blocks(p) > 0);
+        assert!(working.count() > 1, "one shard has all blocks");
+    }
+}
+
+#[test]
 fn shards_that_are_not_all_or_not_of_one_run_are_refused() {
     let folder = Folder::new();
     let bam = bam(&folder, &reads());

@@ -13,6 +13,7 @@ pub mod effect;
 pub mod expression;
 pub mod gene_model;
 pub mod haplotype;
+pub mod hotspots;
 pub mod knowledge;
 pub mod maf;
 pub mod named;

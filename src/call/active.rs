@@ -98,8 +98,10 @@ pub const NEAR: u32 = 20;
 const LONGEST_CORE: u32 = 120;
 /// A window takes this many alleles, those with the most support.
 const MOST_ALLELES: usize = 14;
-/// Of the alleles that are asked for, a window takes this many; a set of alleles is the bits of a word.
-const MOST_FORCED: usize = 24;
+/// With the alleles that are asked for, a window takes this many.
+const MOST_WITH_FORCED: usize = 24;
+/// A group that asks for more than this is cut where it can be.
+const MANY_FORCED: usize = 12;
 /// Haplotypes reach this far beyond the outermost allele.
 const FLANK: u32 = 16;
 
@@ -306,10 +308,11 @@ pub fn windows(active: &[&Suspect], torn: &[&Clipped], length: u32) -> Vec<Windo
     windows
 }
 
-/// Cuts a group that is too long at its widest gap, again and again.
+/// Cuts a group that is too long, or asks for too much, at its widest gap, again and again.
 fn cut_long(mut group: Vec<Sign>) -> Vec<Vec<Sign>> {
     let end_of = |g: &[Sign]| g.iter().map(|s| s.reach.end).max().unwrap_or(0);
-    if end_of(&group) - group[0].reach.start <= LONGEST_CORE {
+    let forced = group.iter().filter_map(|s| s.suspect).filter(|s| s.forced);
+    if end_of(&group) - group[0].reach.start <= LONGEST_CORE && forced.count() <= MANY_FORCED {
         return vec![group];
     }
     let gap = |i: usize| {
@@ -340,12 +343,18 @@ fn window(group: &[Sign], length: u32) -> Window {
             .then_with(|| a.variant.cmp(&b.variant))
     };
     ranked.sort_by(order);
-    // What is asked for goes first.
-    let mut forced: Vec<&Suspect> = ranked.iter().copied().filter(|s| s.forced).collect();
-    forced.truncate(MOST_FORCED);
-    let asked = |s: &Suspect| forced.iter().any(|f| f.variant == s.variant);
-    ranked.retain(|s| !asked(s));
-    ranked.truncate(MOST_ALLELES.saturating_sub(forced.len()));
+    // What is seen goes first, so that nothing that is asked for can hide it.
+    let (mut forced, mut ranked): (Vec<&Suspect>, Vec<&Suspect>) =
+        ranked.into_iter().partition(|s| s.forced);
+    ranked.truncate(MOST_ALLELES);
+    let is_seen = |f: &Suspect| ranked.iter().any(|s| s.variant == f.variant);
+    let mut room = MOST_WITH_FORCED - ranked.len();
+    forced.retain(|f| {
+        let fits = is_seen(f) || room > 0;
+        room -= usize::from(fits && !is_seen(f));
+        fits
+    });
+    ranked.retain(|s| forced.iter().all(|f| f.variant != s.variant));
     ranked.extend(&forced);
     let reaches = || {
         let of_clips = group.iter().filter(|s| s.suspect.is_none());

@@ -443,6 +443,7 @@ fn sample(t: &Traits, genotype: Vec<usize>) -> Sample {
         across: t.across.clone(),
         depth: t.depth,
         strands: t.strands,
+        orientations: t.orientations.clone(),
         likelihoods: None,
         unlisted: Vec::new(),
         phase_set: None,
@@ -452,17 +453,18 @@ fn sample(t: &Traits, genotype: Vec<usize>) -> Sample {
 /// Calls this near make a cluster.
 pub const CLUSTER_REACH: u32 = 50;
 
-/// Marks somatic calls with more than three others within [`CLUSTER_REACH`]; `calls` are sorted.
+/// Marks somatic calls with more than three others within [`CLUSTER_REACH`]; `calls` are sorted. What was
+/// asked for and is not there makes no cluster.
 pub fn mark_clusters(calls: &mut [Call]) {
-    let places: Vec<_> = calls
-        .iter()
+    let is_there = |c: &Call| c.samples[0].is_variant();
+    let places: Vec<_> = (calls.iter().filter(|c| is_there(c)))
         .map(|c| (c.variant.contig, c.variant.pos.0))
         .collect();
-    for (i, call) in calls.iter_mut().enumerate() {
+    for call in calls.iter_mut().filter(|c| is_there(c)) {
         if call.samples.iter().any(|s| s.likelihoods.is_some()) {
             continue;
         }
-        let (contig, position) = places[i];
+        let (contig, position) = (call.variant.contig, call.variant.pos.0);
         let low = places.partition_point(|&p| p < (contig, position.saturating_sub(CLUSTER_REACH)));
         let high = places.partition_point(|&p| p <= (contig, position + CLUSTER_REACH));
         if high - low > 4 {

@@ -64,6 +64,9 @@ pub struct Traits {
     pub across: Vec<u32>,
     /// Reads: reference forward, reference reverse, alternate forward, alternate reverse.
     pub strands: [u32; 4],
+    /// Reads for each allele: of pairs whose first read has the reference's direction (F1R2), and of those
+    /// whose second read has it (F2R1).
+    pub orientations: [Vec<u32>; 2],
     /// Median base quality, of reads that show the allele in their alignment.
     pub base_quality: u32,
     /// Median MAPQ.
@@ -82,6 +85,7 @@ pub fn traits(v: &Variant, locus: &Locus, weighed: &[Weighed], load: &Load) -> T
         t.support = vec![0, 0];
     }
     t.across = vec![0; t.support.len()];
+    t.orientations = [t.across.clone(), t.across.clone()];
     let (mut base, mut mapq, mut distance) = (Vec::new(), Vec::new(), Vec::new());
     for (fits, w) in locus.fits.iter().zip(weighed) {
         let reads = w.reads.iter().map(|&i| &load.reads[i as usize]);
@@ -100,6 +104,7 @@ pub fn traits(v: &Variant, locus: &Locus, weighed: &[Weighed], load: &Load) -> T
         t.across[k] += u32::from(across);
         for r in &covering {
             t.strands[usize::from(r.reverse) + if k > 0 { 2 } else { 0 }] += 1;
+            t.orientations[usize::from(r.flipped)][k] += 1;
         }
         if k == 0 {
             continue;
@@ -233,6 +238,7 @@ mod tests {
             support: vec![80, 20],
             across: vec![80, 20],
             strands: [40, 40, 10, 10],
+            orientations: [vec![40, 10], vec![40, 10]],
             base_quality: 37,
             mapq: 60,
             end_distance: 30,

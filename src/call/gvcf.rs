@@ -5,6 +5,7 @@ use super::active::Survey;
 use super::allele::Stretch;
 use super::record::Call;
 use super::repeats::Slippage;
+use super::shard::Plan;
 use super::{Context, Tile};
 use crate::domain::{ContigId, Pos, Span, code_of};
 use crate::format::vcf::Line;
@@ -139,9 +140,12 @@ fn band(quality: u32) -> u32 {
     }
 }
 
-/// The blocks of a panel: they and the records of `calls`, which are sorted, cover each of its bases once.
+/// The blocks of a panel, or of a shard's part of it: they and the records of `calls`, which are sorted,
+/// cover each of its bases once. No block goes on where a shard's part might end, so that shards end their
+/// blocks where one run does.
 pub(super) fn lines(
     context: &Context,
+    plan: &Plan,
     tiles: &[Tile],
     surveys: &[Survey],
     calls: &[Call],
@@ -151,7 +155,9 @@ pub(super) fn lines(
     let mut open: Option<Block> = None;
     let mut calls = calls.iter().peekable();
     let mut called = (ContigId(0), 0); // up to here
-    for (tile, survey) in tiles.iter().zip(surveys) {
+    let own = plan.own(context.options.shard, tiles.len());
+    let mut owner = None;
+    for (rank, (tile, survey)) in tiles.iter().zip(surveys).enumerate() {
         let gaps = by_gaps(survey, slippage);
         let sites = survey.depth.iter().zip(&survey.certainty);
         for (p, (&depth, &certainty)) in (tile.span.start..).zip(sites) {
@@ -159,7 +165,11 @@ pub(super) fn lines(
             while let Some(call) = calls.next_if(reached) {
                 called = called.max((call.variant.contig, call.variant.span().end));
             }
-            if (tile.contig, p) < called {
+            let here = plan.owner(tile.contig, p, rank);
+            if owner.replace(here) != Some(here) {
+                lines.extend(open.take().map(|block| block.line(context)));
+            }
+            if !own[here] || (tile.contig, p) < called {
                 continue;
             }
             let site = site(context, tile.contig, p, depth, certainty, gaps.get(&p));

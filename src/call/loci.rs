@@ -6,28 +6,34 @@ use super::damage::View;
 use super::limit::{interval, limit};
 use super::record::Call;
 use super::shard::Plan;
-use super::{Context, Learned, MARGIN, Survey, Tile};
+use super::{CallOptions, Context, Learned, MARGIN, Survey, Tile};
 use crate::Result;
 use crate::domain::quality::error_of;
 use crate::domain::{Pos, Span, Variant};
 use crate::format::loci::{self, Locus};
 use crate::genome::Reference;
+use std::collections::HashSet;
 use std::fmt::Write;
-use std::path::Path;
 
-/// Reads the alleles, and normalizes each.
+/// The alleles of the user's file, then those of the knowledge that it has not, each with its normalized
+/// allele.
 ///
 /// # Errors
 /// As [`loci::read`].
-pub(super) fn read(path: &Path, reference: &Reference) -> Result<Vec<(Locus, Variant)>> {
+pub(super) fn asked(options: &CallOptions, reference: &Reference) -> Result<Vec<(Locus, Variant)>> {
     let normal = |locus: Locus| {
         let normal = normalized(locus.variant.clone(), reference);
         (locus, normal)
     };
-    Ok(loci::read(path, reference)?
-        .into_iter()
-        .map(normal)
-        .collect())
+    let of_file = match &options.force {
+        None => Vec::new(),
+        Some(path) => loci::read(path, reference)?,
+    };
+    let mut out: Vec<(Locus, Variant)> = of_file.into_iter().map(normal).collect();
+    let known: HashSet<Variant> = out.iter().map(|(_, v)| v.clone()).collect();
+    let others = options.actionable.loci.iter().cloned().map(normal);
+    out.extend(others.filter(|(_, v)| !known.contains(v)));
+    Ok(out)
 }
 
 /// The columns of the table.

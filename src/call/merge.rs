@@ -217,10 +217,19 @@ fn line(record: &str, contigs: &[(&str, u32)]) -> Option<vcf::Line> {
     let position: u32 = fields.next()?.parse().ok()?;
     let reference = fields.nth(1)?;
     let start = position.checked_sub(1)?;
+    // A block of a gVCF says where it ends.
+    let told = fields
+        .nth(3)?
+        .split(';')
+        .find_map(|f| f.strip_prefix("END="));
+    let end = match told {
+        Some(end) => end.parse().ok()?,
+        None => start + reference.len() as u32,
+    };
     Some(vcf::Line {
         contig: contigs.iter().position(|c| c.0 == name)?,
         start,
-        end: start + reference.len() as u32,
+        end,
         text: record.to_string(),
     })
 }

@@ -92,6 +92,8 @@ pub struct CallOptions {
     pub contamination: Option<f64>,
     /// VCF file of alleles to be asked whatever the reads show.
     pub force: Option<PathBuf>,
+    /// Alleles of the knowledge, to be asked in the same way.
+    pub actionable: Actionable,
     /// What to look for.
     pub mode: Mode,
     /// Of a germline sample; without it, X and Y are taken to have two copies like the others.
@@ -114,6 +116,15 @@ pub struct CallOptions {
     pub command: String,
 }
 
+/// Alleles that the knowledge names in the panel.
+#[derive(Clone, Debug, Default)]
+pub struct Actionable {
+    /// They.
+    pub loci: Vec<Locus>,
+    /// Which knowledge, for the VCF's header.
+    pub source: String,
+}
+
 impl CallOptions {
     /// Usual thresholds.
     pub fn new(panel: PathBuf, tumor: PathBuf, mode: Mode, output: PathBuf) -> CallOptions {
@@ -128,6 +139,7 @@ impl CallOptions {
             population: None,
             contamination: None,
             force: None,
+            actionable: Actionable::default(),
             mode,
             sex: None,
             gvcf: false,
@@ -300,12 +312,6 @@ impl<'a> Context<'a> {
                 "A somatic allele may have any fraction; leave --sex out.",
             ));
         }
-        if options.gvcf && options.shard.count > 1 {
-            return Err(Error::usage(
-                "--gvcf and --shard exclude each other",
-                "Where blocks end depends on all windows; call the panel in one run.",
-            ));
-        }
         if options.gvcf && options.mode == Mode::Somatic {
             return Err(Error::usage(
                 "--gvcf is for --mode germline",
@@ -336,10 +342,7 @@ impl<'a> Context<'a> {
                 Mode::Somatic => Ploidy::default(),
                 Mode::Germline => Ploidy::of(needed.iter().map(named), options.sex)?,
             },
-            asked: match &options.force {
-                None => Vec::new(),
-                Some(path) => loci::read(path, reference)?,
-            },
+            asked: loci::asked(options, reference)?,
             background: Background::open(reference, options, regions)?,
             exactness: Mutex::default(),
         })
@@ -629,7 +632,7 @@ fn write(
     let of_call = |c: &Call| c.line(context.reference, options.gvcf);
     let mut lines: Vec<vcf::Line> = calls.iter().map(of_call).collect();
     if options.gvcf {
-        let between = gvcf::lines(context, tiles, surveys, calls, &learned.slippage);
+        let between = gvcf::lines(context, plan, tiles, surveys, calls, &learned.slippage);
         lines.extend(between);
         lines.sort_by_key(|l| (l.contig, l.start));
     }

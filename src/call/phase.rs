@@ -221,6 +221,7 @@ mod tests {
             across: vec![9, 9],
             depth: 18,
             strands: [0; 4],
+            orientations: [Vec::new(), Vec::new()],
             likelihoods: None,
             unlisted: Vec::new(),
             phase_set: None,

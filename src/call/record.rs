@@ -25,6 +25,8 @@ pub struct Sample {
     pub depth: u32,
     /// Reads: reference forward, reference reverse, alternate forward, alternate reverse.
     pub strands: [u32; 4],
+    /// Reads for each allele: F1R2, F2R1 (see [`Traits::orientations`](filter::Traits::orientations)).
+    pub orientations: [Vec<u32>; 2],
     /// Genotype quality and likelihoods, of a germline call.
     pub likelihoods: Option<(u32, Vec<u32>)>,
     /// Likelihoods of the genotypes with an allele that is not listed, which follow those in VCF's order.
@@ -151,6 +153,18 @@ const FORMAT: &[[&str; 4]] = &[
         "Float",
         "95 % interval of AF: low and high for each allele (Clopper and Pearson 1934)",
     ],
+    [
+        "F1R2",
+        "R",
+        "Integer",
+        "Reads for each allele, of pairs whose first read has the reference's direction",
+    ],
+    [
+        "F2R1",
+        "R",
+        "Integer",
+        "Reads for each allele, of pairs whose second read has the reference's direction",
+    ],
     ["GQ", "1", "Integer", "Genotype quality, phred"],
     [
         "PL",
@@ -231,6 +245,15 @@ pub(super) fn header(context: &Context, samples: &[String], limit: Option<&str>)
     if let Some(consensus) = context.tumor.consensus() {
         let _ = writeln!(h, "{CONSENSUS_LINE}{consensus}");
     }
+    if !options.actionable.loci.is_empty() {
+        let of = &options.actionable;
+        let _ = writeln!(
+            h,
+            "##theralign_actionable={},alleles={}",
+            of.source,
+            of.loci.len()
+        );
+    }
     if let Some(sex) = sex(options.sex, context.ploidy.assumed) {
         let _ = writeln!(h, "##theralign_sex={sex}");
     }
@@ -298,7 +321,11 @@ impl Call {
             } else {
                 info.join(";")
             },
-            if with_likelihoods { ":GQ:PL" } else { ":CI" },
+            if with_likelihoods {
+                ":GQ:PL"
+            } else {
+                ":CI:F1R2:F2R1"
+            },
             if with_phase { ":PS" } else { "" },
         );
         for s in &self.samples {
@@ -374,7 +401,9 @@ impl Sample {
                 let (low, high) = interval(self.across[k], all);
                 format!("{},{}", rounded(low), rounded(high))
             });
-            let _ = write!(out, ":{}", intervals.collect::<Vec<_>>().join(","));
+            let [f1r2, f2r1] = self.orientations.each_ref().map(|o| list(o));
+            let intervals = intervals.collect::<Vec<_>>().join(",");
+            let _ = write!(out, ":{intervals}:{f1r2}:{f2r1}");
         }
         if let Some(first) = self.phase_set {
             let _ = write!(out, ":{}", first.one_based());

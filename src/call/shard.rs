@@ -106,10 +106,28 @@ impl Plan {
         self.groups.iter().map(|g| g.windows.len()).sum()
     }
 
-    /// Windows of the groups that begin in a tile before this one.
-    fn before(&self, tile: usize) -> usize {
-        let groups = self.groups.iter().take_while(|g| g.first < tile);
-        groups.map(|g| g.windows.len()).sum()
+    /// The tile, by rank, whose shard calls what could stand on a base of tile `tile`.
+    pub(super) fn owner(&self, contig: ContigId, position: u32, tile: usize) -> usize {
+        let ends_before =
+            |g: &Group| (g.contig, g.hull.end.saturating_add(REACH)) <= (contig, position);
+        let next = self.groups.get(self.groups.partition_point(ends_before));
+        let near =
+            |g: &&Group| g.contig == contig && g.hull.start.saturating_sub(REACH) <= position;
+        next.filter(near).map_or(tile, |g| g.first)
+    }
+
+    /// Which of so many tiles a shard has.
+    pub(super) fn own(&self, shard: Shard, tiles: usize) -> Vec<bool> {
+        let total = self.windows();
+        let mut groups = self.groups.iter().peekable();
+        let mut before = 0;
+        let own = |tile| {
+            while let Some(group) = groups.next_if(|g| g.first < tile) {
+                before += group.windows.len();
+            }
+            shard.takes(before, total)
+        };
+        (0..tiles).map(own).collect()
     }
 
     /// What a shard is to call.
@@ -137,17 +155,10 @@ impl Plan {
 
     /// Is it for this shard to say what became of an allele?
     pub(super) fn answers(&self, shard: Shard, v: &Variant, tiles: &[Tile]) -> bool {
-        let of_group = self
-            .groups
-            .iter()
-            .find(|g| g.contig == v.contig && g.hull.widened(REACH, u32::MAX).contains(v.pos));
-        let of_tile = || {
-            tiles
-                .iter()
-                .position(|t| t.contig == v.contig && t.span.contains(v.pos))
-        };
-        let tile = of_group.map(|g| g.first).or_else(of_tile).unwrap_or(0);
-        shard.takes(self.before(tile), self.windows())
+        let of_tile = |t: &Tile| t.contig == v.contig && t.span.contains(v.pos);
+        let tile = tiles.iter().position(of_tile).unwrap_or(0);
+        let tile = self.owner(v.contig, v.pos.0, tile);
+        self.own(shard, tile + 1)[tile]
     }
 }
 
@@ -205,7 +216,14 @@ mod tests {
 
     #[test]
     fn every_allele_has_one_shard_that_answers_for_it() {
-        let plan = plan(&[(0, 100), (0, 3900), (1, 4150), (2, 9000)]);
+        let plan = plan(&[(0, 100), (0, 3900), (1, 4150), (2, 8200)]);
+        let owner = |p, tile| plan.owner(ContigId(0), p, tile);
+        assert_eq!([owner(4000, 0), owner(4200, 1), owner(6000, 1)], [0, 0, 1]);
+        assert_eq!(
+            owner(8190, 1),
+            2,
+            "a call of the next tile's may stand there"
+        );
         let tiles: Vec<Tile> = (0..3)
             .map(|k| Tile {
                 contig: ContigId(0),
@@ -223,6 +241,11 @@ mod tests {
                 let answers =
                     (1..=count).filter(|&index| plan.answers(Shard { index, count }, &v, &tiles));
                 assert_eq!(answers.count(), 1, "{position}, {count} shards");
+                let shard = Shard { index: 1, count };
+                let tile = tiles.iter().position(|t| t.span.contains(v.pos));
+                let owner = plan.owner(v.contig, position, tile.unwrap_or(0));
+                let own = plan.own(shard, tiles.len())[owner];
+                assert_eq!(own, plan.answers(shard, &v, &tiles), "{position}");
             }
         }
     }

@@ -1,9 +1,9 @@
 //! `theralign call`: BAM to VCF.
 
-use super::common::{DeviceChoice, Threads};
+use super::common::{DeviceChoice, KnowledgeChoice, Threads, actionable};
 use crate::call::ploidy::Sex;
 use crate::call::shard::Shard;
-use crate::call::{self, CallOptions, Mode};
+use crate::call::{self, Actionable, CallOptions, Mode};
 use crate::error::thousands;
 use crate::genome::Reference;
 use crate::{Error, Result};
@@ -44,6 +44,12 @@ pub struct Args {
     /// Alleles to be told of whatever the reads show; what became of each is written to .loci.tsv
     #[arg(long, value_name = "LOCI.vcf")]
     force: Option<PathBuf>,
+    /// Gene model of the same genome build: ask for every substitution in the panel that the knowledge names, as
+    /// --force does; with --mode somatic only (`theralign run` does so by itself)
+    #[arg(long, value_name = "GENES")]
+    genes: Option<PathBuf>,
+    #[command(flatten)]
+    knowledge: KnowledgeChoice,
     /// What to look for
     #[arg(short, long, value_enum, default_value = "somatic")]
     mode: Mode,
@@ -99,6 +105,19 @@ pub fn run(args: &Args) -> Result<()> {
     check_output(&args.output)?;
     let reference = Reference::open(&args.index)?;
     let device = args.device.open()?;
+    let actionable = match &args.genes {
+        None => Actionable::default(),
+        Some(_) if args.mode == Mode::Germline => {
+            return Err(Error::usage(
+                "--genes is for --mode somatic",
+                "It asks for what tumors have; --force asks for alleles of any kind.",
+            ));
+        }
+        Some(genes) => {
+            let knowledge = args.knowledge.options()?;
+            actionable(&knowledge, genes, &args.panel, &reference)?
+        }
+    };
     let options = CallOptions {
         reference_name: args.index.display().to_string(),
         sample: args.sample.clone(),
@@ -108,6 +127,7 @@ pub fn run(args: &Args) -> Result<()> {
         population: args.population.clone(),
         contamination: args.contamination,
         force: args.force.clone(),
+        actionable,
         sex: args.sex,
         gvcf: args.gvcf,
         min_mapq: args.min_mapq,

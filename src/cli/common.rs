@@ -1,18 +1,23 @@
 //! Options that several subcommands share.
 
 use crate::align::run::Summary;
-use crate::annotate::knowledge::date;
+use crate::annotate::hotspots::hotspots;
+use crate::annotate::knowledge::{VERSION, date};
+use crate::annotate::{GeneModel, Knowledge};
 use crate::backend::Device;
+use crate::call::Actionable;
 use crate::error::thousands;
+use crate::format::bed;
 use crate::format::bgzf::DEFAULT_LEVEL;
 use crate::format::fastq::Extras;
 use crate::format::output::Output;
 use crate::format::umi::Umi;
-use crate::report::KnowledgeOptions;
+use crate::genome::Reference;
+use crate::report::{KnowledgeOptions, panel::Panel};
 use crate::sort::library::metrics_file;
 use crate::sort::{self, Duplicates};
 use crate::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How many CPU threads to use.
 #[derive(clap::Args, Debug, Clone)]
@@ -109,6 +114,35 @@ impl KnowledgeChoice {
             as_of,
         })
     }
+}
+
+/// The alleles that the knowledge names in a panel, by the gene model at `genes`, for the caller to ask.
+pub fn actionable(
+    knowledge: &KnowledgeOptions,
+    genes: &Path,
+    panel: &Path,
+    reference: &Reference,
+) -> Result<Actionable> {
+    let mut knowledge = Knowledge::with(&knowledge.files, knowledge.only)?;
+    let regions = bed::read_panel(panel, |name| {
+        let id = reference.contig_id(name)?;
+        Some((id, reference.contig(id).length))
+    })?;
+    let panel = Panel::new(&bed::merged(&regions));
+    let genes = GeneModel::read(genes, reference, &panel.0, &knowledge)?;
+    knowledge.settle(&genes, reference);
+    let files: Vec<String> = (knowledge.extras.iter())
+        .map(|e| format!(",{}={}", e.name, e.sha256))
+        .collect();
+    Ok(Actionable {
+        loci: hotspots(&knowledge, &genes, &panel.0),
+        source: format!(
+            "version={VERSION},sha256={}{},genes={}",
+            knowledge.sha256,
+            files.concat(),
+            genes.sha256
+        ),
+    })
 }
 
 /// A number of bytes as people write it: `500M`, `4G`, `1048576`.

@@ -1,12 +1,12 @@
 //! `theralign run`: reads in, report out; every step between, in one folder.
 
-use super::common::{DeviceChoice, KnowledgeChoice, Sorting, Threads, Timing};
+use super::common::{DeviceChoice, KnowledgeChoice, Sorting, Threads, Timing, actionable};
 use super::consensus::{Molecules, tell, write_metrics};
 use crate::align::record::Style;
 use crate::align::{LEAST_SCORE, run as align};
 use crate::annotate::{Knowledge, knowledge};
 use crate::backend::Device;
-use crate::call::{self, CallOptions, CallSummary, Mode};
+use crate::call::{self, Actionable, CallOptions, CallSummary, Mode};
 use crate::consensus::{self, metrics::Tally};
 use crate::error::thousands;
 use crate::format::digest::sha256_of;
@@ -306,7 +306,17 @@ fn call_step(
     folder: &OutputFolder,
 ) -> Result<CallSummary> {
     let of_sample = |end: &str| folder.file(&format!("{}.{end}", args.sample));
+    let actionable = match args.mode {
+        Mode::Germline => Actionable::default(),
+        Mode::Somatic => actionable(
+            &args.knowledge.options()?,
+            &args.genes,
+            &args.panel,
+            reference,
+        )?,
+    };
     let options = CallOptions {
+        actionable,
         reference_name: file_name(&args.index),
         command: command(),
         ..CallOptions::new(
