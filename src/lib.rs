@@ -55,6 +55,9 @@ pub mod call;
 /// What a variant means: gene, HGVS, consequence, knowledge.
 pub mod annotate;
 
+/// Pharmacogenes: genotypes at defining places to diplotypes, phenotypes and advice.
+pub mod pgx;
+
 /// Quality of a sample: depth, errors, contamination, sex, identity; in one pass over its BAM.
 pub mod qc;
 

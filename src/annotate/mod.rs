@@ -17,7 +17,6 @@ pub mod hotspots;
 pub mod knowledge;
 pub mod maf;
 pub mod named;
-pub mod pharmaco;
 pub mod protein;
 pub mod table;
 pub mod transcript;

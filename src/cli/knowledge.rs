@@ -5,12 +5,13 @@ use crate::annotate::knowledge::check::{self, Finding};
 use crate::annotate::knowledge::diff::{self, Change};
 use crate::annotate::knowledge::import::{Ground, Imported, import};
 use crate::annotate::knowledge::{self, Row};
-use crate::annotate::pharmaco;
 use crate::annotate::{GeneModel, Knowledge};
 use crate::domain::{ContigId, Span};
 use crate::error::thousands;
 use crate::format::{bed, input, output::Output};
 use crate::genome::Reference;
+use crate::pgx::gene;
+use crate::pgx::place::{Site, locate};
 use crate::report::panel::Panel;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -161,9 +162,9 @@ fn info(args: &InfoArgs) -> Result<()> {
             let rows = table.lines().filter(|l| !l.starts_with("##")).count() - 1;
             let _ = writeln!(text, "{name}\t{rows}\t{}", sha256_of_text(table));
         }
-        let genes = pharmaco::shipped();
+        let genes = gene::shipped();
         let alleles: usize = genes.values().map(|g| g.alleles.len()).sum();
-        let _ = writeln!(text, "pharmacogenes\t{alleles}\t{}", pharmaco::sha256());
+        let _ = writeln!(text, "pharmacogenes\t{alleles}\t{}", gene::sha256());
         let shipped = Knowledge::shipped();
         let _ = writeln!(text, "\n{}", counts(&shipped.rows));
         text += "source\tlicence\tused for\turl\n";
@@ -411,47 +412,38 @@ fn other_tables(shipped: &Knowledge, o: &Opened) -> Vec<Line> {
             finding,
         });
     }
-    for (gene, pharmacogene) in pharmaco::shipped() {
+    for (gene, pharmacogene) in gene::shipped() {
         let t = o.genes.of_gene(&gene);
-        let place = t.map(|t| {
-            (
-                t.model.contig,
-                t.span()
-                    .widened(REACH, o.reference.contig(t.model.contig).length),
-            )
+        let found = t.map(|t| {
+            let length = o.reference.contig(t.model.contig).length;
+            let stretch = (t.model.contig, t.span().widened(REACH, length));
+            let loci: Vec<_> = pharmacogene.loci.iter().map(|l| (l, stretch)).collect();
+            let regions = BTreeMap::from([(stretch.0, vec![stretch.1])]);
+            locate(&loci, &o.reference, &regions)
         });
-        let found = place.map(|(contig, span)| {
-            let variants: Vec<_> = pharmacogene
-                .variants
-                .iter()
-                .map(|v| (v, (contig, span)))
-                .collect();
-            let regions = BTreeMap::from([(contig, vec![span])]);
-            pharmaco::locate(&variants, &o.reference, &regions)
-        });
-        for v in &pharmacogene.variants {
-            let finding = match &found {
+        for (i, locus) in pharmacogene.loci.iter().enumerate() {
+            let finding = match found.as_ref().map(|all| &all[i]) {
                 None => Finding::Unverified(format!("the gene model has no {gene} on this reference")),
-                Some(found) => match found.get(&v.name) {
-                    Some(pharmaco::Site::At { contig, span, .. }) => Finding::Verified(format!(
-                        "{build} {}:{}",
-                        o.reference.contig(*contig).name,
-                        u64::from(span.start) + 1
-                    )),
-                    Some(pharmaco::Site::Carried) => {
-                        Finding::Verified(format!("{build}, which has the variant itself"))
+                Some(Some(Site::At { contig, span, present, .. })) => Finding::Verified(format!(
+                    "{build} {}:{}{}",
+                    o.reference.contig(*contig).name,
+                    u64::from(span.start) + 1,
+                    if *present == locus.reference {
+                        String::new()
+                    } else {
+                        format!(", which has {present}")
                     }
-                    Some(pharmaco::Site::Ambiguous) => {
-                        Finding::Rejected("its surroundings are found more than once".into())
-                    }
-                    None => Finding::Unverified(
-                        "its surroundings are not in the gene's stretch as far as the reference knows it".into(),
-                    ),
-                },
+                )),
+                Some(Some(Site::Ambiguous)) => {
+                    Finding::Rejected("its surroundings are found more than once".into())
+                }
+                Some(None) => Finding::Unverified(
+                    "its surroundings are not in the gene's stretch as far as the reference knows it".into(),
+                ),
             };
             lines.push(Line {
                 table: "pharmacogenes",
-                id: v.name.clone(),
+                id: locus.id.clone(),
                 gene: gene.clone(),
                 what: "found by its surroundings".into(),
                 finding,

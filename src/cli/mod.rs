@@ -15,6 +15,7 @@ pub mod index;
 pub mod knowledge;
 pub mod merge;
 pub mod normals;
+pub mod pgx;
 pub mod qc;
 pub mod report;
 pub mod run;
@@ -39,6 +40,7 @@ enum Command {
     Merge(merge::Args),
     Normals(normals::Args),
     Annotate(annotate::Args),
+    Pgx(pgx::Args),
     Report(report::Args),
     Run(run::Args),
     Demo(demo::Args),
@@ -60,6 +62,7 @@ impl Cli {
             Command::Merge(args) => merge::run(&args),
             Command::Normals(args) => normals::run(&args),
             Command::Annotate(args) => annotate::run(&args),
+            Command::Pgx(args) => pgx::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Run(args) => run::run(&args),
             Command::Demo(args) => demo::run(&args),

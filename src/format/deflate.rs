@@ -470,6 +470,8 @@ impl Bits<'_> {
             .get_mut(self.at..)
             .and_then(|o| o.first_chunk_mut());
         let Some(room) = room else {
+            // They are lost, and with them the block: what follows finds no room either.
+            (self.waiting, self.count) = (0, 0);
             return false;
         };
         *room = self.waiting.to_le_bytes();

@@ -40,6 +40,38 @@ pub struct Record {
     pub alternates: Vec<(String, Option<Vec<u8>>)>,
 }
 
+/// The asked-for sample's place among those of a file, or the only one's.
+///
+/// # Errors
+/// Says which samples there are.
+pub(crate) fn choose_sample(file: &str, names: &[String], asked: Option<&str>) -> Result<usize> {
+    let found = match (names.len(), asked) {
+        (1, None) => Some(0),
+        (_, Some(asked)) => names.iter().position(|n| n == asked),
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        let (what, remedy) = match asked {
+            _ if names.is_empty() => (
+                "it has no sample".to_string(),
+                "Give a VCF with genotypes.".into(),
+            ),
+            None => (
+                format!("it has {} samples", names.len()),
+                format!(
+                    "Call each alone, or name one with --sample: {}.",
+                    names.join(", ")
+                ),
+            ),
+            Some(asked) => (
+                format!("it has no sample {asked}"),
+                format!("It has: {}.", names.join(", ")),
+            ),
+        };
+        Error::input(file, "header", what, remedy)
+    })
+}
+
 impl<'a> VcfReader<'a> {
     /// Opens a VCF and reads its header.
     ///
@@ -92,32 +124,7 @@ impl<'a> VcfReader<'a> {
     /// # Errors
     /// When it is not there, or none was asked for and there are several or none.
     pub fn sample(&self, asked: Option<&str>) -> Result<usize> {
-        let names = &self.samples;
-        let found = match (names.len(), asked) {
-            (1, None) => Some(0),
-            (_, Some(asked)) => names.iter().position(|n| n == asked),
-            _ => None,
-        };
-        found.ok_or_else(|| {
-            let (what, remedy) = match asked {
-                _ if names.is_empty() => (
-                    "it has no sample".to_string(),
-                    "Give a VCF with genotypes.".into(),
-                ),
-                None => (
-                    format!("it has {} samples", names.len()),
-                    format!(
-                        "Call each alone, or name one with --sample: {}.",
-                        names.join(", ")
-                    ),
-                ),
-                Some(asked) => (
-                    format!("it has no sample {asked}"),
-                    format!("It has: {}.", names.join(", ")),
-                ),
-            };
-            Error::input(&self.file, "header", what, remedy)
-        })
+        choose_sample(&self.file, &self.samples, asked)
     }
 
     /// The next record; `None` at the end.

@@ -11,7 +11,6 @@ mod render;
 mod tests;
 
 use crate::annotate::knowledge::{self, Extra, Origin};
-use crate::annotate::pharmaco;
 use crate::annotate::{GeneModel, Knowledge, Relation, Rule, Tumor};
 use crate::format::{bed, calls, depth::Depth, digest::sha256_of, output::Output};
 use crate::genome::Reference;
@@ -372,7 +371,7 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
             version: knowledge::VERSION,
             date: knowledge::DATE,
             sha256: knowledge.sha256.clone(),
-            pharmaco_sha256: pharmaco::sha256(),
+            pharmaco_sha256: crate::pgx::gene::sha256(),
             statements: knowledge.rows.len(),
             shipped: knowledge.shipped,
             files: knowledge.extras.clone(),
