@@ -768,13 +768,12 @@ fn a_list_of_what_is_not_there_hides_nothing_that_is() {
     let snv = |p: usize, share| -> Planted { (p, leak(&b[p..=p]), other(b[p]), share) };
     let there = [snv(1500, 10), snv(1512, 10), snv(1521, 10)];
     case.write_bam("reads.bam", 500, &there, 8000, "coordinate");
-    let mut asked = String::new();
-    for p in 1485..1535 {
-        for alternate in b"ACGT".iter().filter(|&&a| a != b[p]) {
-            let (r, a) = (b[p] as char, *alternate as char);
-            asked += &format!("one\t{}\t.\t{r}\t{a}\n", p + 1);
-        }
-    }
+    let of_place = |p: usize| {
+        let others = b"ACGT".iter().filter(move |&&a| a != b[p]);
+        let line = move |&a: &u8| format!("one\t{}\t.\t{}\t{}\n", p + 1, b[p] as char, a as char);
+        others.map(line)
+    };
+    let asked: String = (1485..1535).flat_map(of_place).collect();
     std::fs::write(case.path("force.vcf"), asked).unwrap();
     let options = CallOptions {
         force: Some(case.path("force.vcf")),

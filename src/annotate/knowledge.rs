@@ -128,7 +128,7 @@ const fn origin(
 }
 
 /// Every source of the knowledge.
-pub const ORIGINS: [Origin; 7] = [
+pub const ORIGINS: [Origin; 8] = [
     origin(
         "FDA drug labels",
         "US government work, public domain",
@@ -164,6 +164,12 @@ pub const ORIGINS: [Origin; 7] = [
         "facts (rs numbers and alleles, as listed by PharmVar and CPIC)",
         "pharmacogene alleles",
         "https://www.pharmvar.org",
+    ),
+    origin(
+        "PyPGx 0.27.0",
+        "MIT, Seung-been Lee",
+        "places of pharmacogene alleles on both builds, their functions, and phenotypes",
+        "https://github.com/sbslee/pypgx",
     ),
     origin(
         "MANE",
