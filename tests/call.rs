@@ -292,6 +292,30 @@ fn genotypes_of_a_germline_sample() {
     assert_eq!(got, expected);
 }
 
+#[test]
+fn a_genotype_without_the_allele_that_was_asked_for_passes_and_is_no_variant() {
+    let case = Case::new();
+    let b = &case.bases;
+    case.write_bam("reads.bam", 40, &all_and_half(&case), 8000, "coordinate");
+    let alternate = other(b[3500])[0] as char;
+    let asked = format!("one\t3501\t.\t{}\t{alternate}\n", b[3500] as char);
+    std::fs::write(case.path("force.vcf"), asked).unwrap();
+    let call = |force: Option<PathBuf>| {
+        let options = CallOptions {
+            force,
+            ..case.options(Mode::Germline, "o.vcf.gz")
+        };
+        case.call(&options).unwrap().passed
+    };
+    let without = call(None);
+    assert_eq!(call(Some(case.path("force.vcf"))), without);
+    let text = inflate(&case.path("o.vcf.gz"));
+    let forced = text.lines().find(|l| l.starts_with("one\t3501\t")).unwrap();
+    let columns: Vec<&str> = forced.split('\t').collect();
+    assert_eq!(columns[6], "PASS", "{forced}");
+    assert!(columns[9].starts_with("0/0:"), "{forced}");
+}
+
 /// Position, GT, and PS of each record.
 fn phases(path: &Path) -> Vec<(usize, String, Option<usize>)> {
     let text = inflate(path);

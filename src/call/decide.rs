@@ -176,7 +176,10 @@ impl Found<'_> {
         };
         let traits = filter::traits(variants[0], &locus, weighed, self.loads[0]);
         let mut filters = filter::common(&traits, variants[0], None);
-        if !absent && genotype.qual < LEAST_QUALITY {
+        if absent {
+            // What supports the alleles says nothing of a genotype without them.
+            filters.retain(|f| *f == filter::LOW_DEPTH);
+        } else if genotype.qual < LEAST_QUALITY {
             filters.push(filter::LOW_QUALITY);
         }
         filters.sort();

@@ -287,7 +287,9 @@ pub fn run(reference: &Reference, device: &Device, options: &CallOptions) -> Res
         sex_assumed: context.ploidy.assumed,
         warnings,
         records: calls.len() as u64,
-        passed: calls.iter().filter(|c| c.filters.is_empty()).count() as u64,
+        passed: (calls.iter())
+            .filter(|c| c.filters.is_empty() && c.samples[0].is_variant())
+            .count() as u64,
         depth_file,
         exactness: options.exact.then(|| context.exactness()),
     })
