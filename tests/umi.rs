@@ -95,8 +95,10 @@ fn run_is_the_steps_one_after_another_and_finds_one_molecule_in_200() {
     step(&[&align[..], &["--umi", "name", r1, r2, "-o", &reads]].concat());
     let consensus = ["consensus", &reads, "-o", &molecules, "--metrics", &metrics];
     step(&[&consensus[..], &HOW].concat());
+    let genes = std::fs::canonicalize(demo("genes.gff3.gz")).unwrap();
+    let genes = genes.to_str().unwrap();
     let call = [
-        "call", "-x", index_name, "--device", "cpu", "--panel", panel,
+        "call", "-x", index_name, "--device", "cpu", "--panel", panel, "--genes", genes,
     ];
     step(&[&call[..], &[&molecules, "-o", &calls]].concat());
     for name in ["S.bam", "S.molecules.bam"] {
