@@ -7,10 +7,8 @@ use program::{Folder, demo, index, inflated, theralign};
 const HEAD: &str = "##fileformat=VCFv4.2\n##contig=<ID=7,length=159138663>\n";
 const COLUMNS: &str = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO";
 
-/// Annotates a VCF of this text and gives the file of this name.
-fn annotated(folder: &Folder, vcf: &str, name: &str, more: &[&str]) -> String {
-    let input = folder.file("in.vcf", vcf);
-    let out = folder.path(name);
+/// Annotates one file into another.
+fn annotate(input: &str, out: &str, more: &[&str]) -> program::Done {
     let genes = demo("genes.gff3.gz");
     let args = [
         "annotate",
@@ -18,11 +16,18 @@ fn annotated(folder: &Folder, vcf: &str, name: &str, more: &[&str]) -> String {
         index(),
         "--genes",
         &genes,
-        &input,
+        input,
         "-o",
-        &out,
+        out,
     ];
-    theralign(&[&args, more].concat()).fine();
+    theralign(&[&args, more].concat())
+}
+
+/// Annotates a VCF of this text and gives the file of this name.
+fn annotated(folder: &Folder, vcf: &str, name: &str, more: &[&str]) -> String {
+    let input = folder.file("in.vcf", vcf);
+    let out = folder.path(name);
+    annotate(&input, &out, more).fine();
     if name.ends_with("gz") {
         String::from_utf8(inflated(&out)).unwrap()
     } else {
@@ -34,18 +39,7 @@ fn complains(vcf: &str, name: &str, more: &[&str], parts: &[&str]) {
     let folder = Folder::new();
     let input = folder.file("in.vcf", vcf);
     let out = folder.path(name);
-    let genes = demo("genes.gff3.gz");
-    let args = [
-        "annotate",
-        "-x",
-        index(),
-        "--genes",
-        &genes,
-        &input,
-        "-o",
-        &out,
-    ];
-    theralign(&[&args, more].concat()).complains(parts);
+    annotate(&input, &out, more).complains(parts);
     assert_eq!(folder.names(), ["in.vcf"]);
 }
 

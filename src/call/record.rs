@@ -7,7 +7,7 @@ use super::phase::Phase;
 use super::ploidy::Sex;
 use super::{Context, Mode};
 use crate::domain::{Pos, Variant};
-use crate::format::calls::CONSENSUS_LINE;
+use crate::format::calls::CONSENSUS_KEY;
 use crate::format::vcf::Line;
 use crate::genome::Reference;
 use std::fmt::Write;
@@ -243,7 +243,7 @@ pub(super) fn header(context: &Context, samples: &[String], limit: Option<&str>)
     );
     h.push_str(&context.background.header);
     if let Some(consensus) = context.tumor.consensus() {
-        let _ = writeln!(h, "{CONSENSUS_LINE}{consensus}");
+        let _ = writeln!(h, "##{CONSENSUS_KEY}={consensus}");
     }
     if !options.actionable.loci.is_empty() {
         let of = &options.actionable;

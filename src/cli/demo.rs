@@ -262,9 +262,11 @@ fn therapies(report: &Report) -> String {
 fn pharmacogenes(report: &Report) -> String {
     let mut out = String::from("\nPharmacogenes\n");
     for gene in &report.pharmacogenes {
-        let alleles = match gene.diplotypes.join(" or ") {
-            none if none.is_empty() => "no diplotype".into(),
-            some => some,
+        let shown = &gene.diplotypes[..gene.diplotypes.len().min(3)];
+        let alleles = match (shown.join(" or "), gene.diplotypes.len() - shown.len()) {
+            (none, _) if none.is_empty() => "no diplotype".into(),
+            (all, 0) => all,
+            (some, more) => format!("{some} or one of {more} more"),
         };
         let meaning = gene.phenotype.as_ref().unwrap_or(&gene.note);
         let _ = writeln!(out, "  {:<8} {alleles}: {meaning}", gene.gene);

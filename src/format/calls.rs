@@ -7,7 +7,7 @@ use crate::genome::Reference;
 use std::path::Path;
 
 /// Of the header: how the reads were made of molecules' copies.
-pub const CONSENSUS_LINE: &str = "##theralign_consensus=";
+pub const CONSENSUS_KEY: &str = "theralign_consensus";
 
 /// One alternate allele of one record, as the sample has it.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ pub fn read(path: &Path, reference: &Reference, sample: Option<&str>) -> Result<
         calls: Vec::new(),
         sample: vcf.samples[column].clone(),
         mode: vcf.header_value("theralign_mode").map(String::from),
-        consensus: vcf.header_value("theralign_consensus").map(String::from),
+        consensus: vcf.header_value(CONSENSUS_KEY).map(String::from),
         skipped: 0,
         unsigned: vcf.header_value("theralign_reference").is_none(),
     };
