@@ -30,6 +30,8 @@ pub struct Options {
     pub output: PathBuf,
     /// The read group of all records; without one they keep those of the input.
     pub read_group: Option<ReadGroup>,
+    /// Leave out what read groups say of centre, date and machine.
+    pub redact: bool,
     /// The insert size, if it is not to be estimated.
     pub insert: Option<InsertSize>,
     /// CPU threads.
@@ -129,10 +131,13 @@ pub fn run(reference: &Reference, device: &Device, options: &Options) -> Result<
     let mut timings = Timings::default();
     let mut reader = options.source.open(options.batch.unwrap_or(BATCH))?;
     eprintln!("aligning on {}", device.name());
-    let groups = match &options.read_group {
+    let mut groups = match &options.read_group {
         Some(group) => vec![group.clone()],
         None => reader.groups().to_vec(),
     };
+    if options.redact {
+        groups.iter_mut().for_each(ReadGroup::redact);
+    }
     let mut sink = Sink::open(options, &groups)?;
     let order = sink.order();
     let aligner = Aligner::new(reference, device).with_least_score(options.least_score);

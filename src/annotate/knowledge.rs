@@ -2,7 +2,7 @@
 //! therapies, with a citation in every row.
 //!
 //! Facts are from FDA labels and CIViC (CC0), tumor types from OncoTree (CC BY 4.0), hereditary genes
-//! from ACMG SF v3.3, transcripts from MANE. Rows name genes and protein changes; no row names a
+//! from ACMG SF v3.3 (those beside it, marked, from general knowledge), transcripts from MANE. Rows name genes and protein changes; no row names a
 //! genomic coordinate.
 
 pub mod base;
@@ -50,19 +50,23 @@ pub(crate) const SHIPPED: [(&str, &str); 4] = [
 ];
 
 /// Counts up with every change of the tables.
-pub const VERSION: &str = "2";
+pub const VERSION: &str = "3";
 /// The day on which the tables were last reviewed.
 pub const DATE: &str = "2026-11-25";
 
 /// A gene in which hereditary variants are worth reporting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hereditary {
+    /// `Cancer`, `Cardiovascular`, `Metabolic`, `Other`, `Rare disease`.
+    pub category: String,
     /// What it predisposes to.
     pub disease: String,
     /// AD, AR or XL.
     pub inheritance: String,
     /// What to keep in mind.
     pub note: String,
+    /// On ACMG's list of secondary findings, v3.3.
+    pub acmg_sf: bool,
 }
 
 /// A file of knowledge used beside the shipped tables or instead of them.
@@ -91,7 +95,7 @@ pub struct Knowledge {
     pub extras: Vec<Extra>,
     /// Tumor types.
     pub tumors: Tumors,
-    /// Hereditary cancer genes of ACMG SF v3.3.
+    /// Genes of ACMG SF v3.3, and others of hereditary cancer, heart and rare disease.
     pub hereditary: BTreeMap<String, Hereditary>,
     transcripts: BTreeMap<String, (String, String)>,
     /// Residues that the shipped statements expect: they tell which transcript's numbering is theirs.
@@ -150,7 +154,7 @@ pub const ORIGINS: [Origin; 8] = [
     origin(
         "ACMG SF v3.3",
         "facts from a published list (PMID 40568962)",
-        "hereditary cancer genes",
+        "genes of hereditary disease",
         "https://pubmed.ncbi.nlm.nih.gov/40568962/",
     ),
     origin(
@@ -199,12 +203,14 @@ impl Knowledge {
             shipped: true,
             extras: Vec::new(),
             tumors: Tumors::parse(ONCOTREE),
-            hereditary: lines(GERMLINE, 5)
+            hereditary: lines(GERMLINE, 6)
                 .map(|c| {
                     let h = Hereditary {
-                        disease: c[1].into(),
-                        inheritance: c[2].into(),
-                        note: c[3].into(),
+                        category: c[1].into(),
+                        disease: c[2].into(),
+                        inheritance: c[3].into(),
+                        note: c[4].into(),
+                        acmg_sf: !c[5].is_empty(),
                     };
                     (c[0].to_string(), h)
                 })

@@ -29,6 +29,17 @@ pub enum Relation {
     Other,
 }
 
+impl Tumor {
+    /// For a report on the germline, without one: every statement is about another.
+    pub fn none() -> Tumor {
+        Tumor {
+            code: String::new(),
+            name: "none".into(),
+            ancestors: Vec::new(),
+        }
+    }
+}
+
 impl Relation {
     /// For people.
     pub fn words(self) -> &'static str {
@@ -119,6 +130,9 @@ impl Tumors {
     /// How a tumor relates to the codes of a piece of evidence: `SOLID` and `ANY` stand for all
     /// solid tumors and all tumors, `!CODE` excludes one with its subtypes.
     pub fn relation(tumor: &Tumor, codes: &[String]) -> Relation {
+        if tumor.code.is_empty() {
+            return Relation::Other;
+        }
         let is = |code: &str| tumor.code == code || tumor.ancestors.iter().any(|a| a == code);
         if codes.iter().any(|c| c.strip_prefix('!').is_some_and(is)) {
             return Relation::Other;

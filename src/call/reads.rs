@@ -178,7 +178,7 @@ fn mask_adapter(
 }
 
 /// For each position of `from..to`, the index of the read's base that is aligned there.
-pub(super) fn columns(read: &Read, from: u32, to: u32) -> Vec<Option<usize>> {
+pub(crate) fn columns(read: &Read, from: u32, to: u32) -> Vec<Option<usize>> {
     let mut out = vec![None; (to - from) as usize];
     let (mut at, mut position) = (0u32, read.start);
     for &(n, op) in &read.cigar {

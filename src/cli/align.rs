@@ -1,6 +1,6 @@
 //! `theralign align`: FASTQ or unaligned BAM to SAM or sorted BAM.
 
-use super::common::{Carried, DeviceChoice, Sorting, Threads, Timing};
+use super::common::{Carried, DeviceChoice, Sorting, Redact, Threads, Timing};
 use crate::align::LEAST_SCORE;
 use crate::align::insert::InsertSize;
 use crate::align::record::Style;
@@ -52,6 +52,8 @@ pub struct Args {
     #[command(flatten)]
     device: DeviceChoice,
     #[command(flatten)]
+    redact: Redact,
+    #[command(flatten)]
     threads: Threads,
     #[command(flatten)]
     timing: Timing,
@@ -102,7 +104,8 @@ pub fn run(args: &Args) -> Result<()> {
             all: args.others.all,
             alternatives: args.others.alternatives,
         },
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        redact: args.redact.redact,
+        command: args.redact.command(),
     };
     let device = args.device.open()?;
     let reference = Reference::open_for_seeding(&args.index)?;

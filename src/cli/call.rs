@@ -1,6 +1,6 @@
 //! `theralign call`: BAM to VCF.
 
-use super::common::{DeviceChoice, KnowledgeChoice, Threads, actionable};
+use super::common::{DeviceChoice, KnowledgeChoice, Redact, Threads, actionable};
 use crate::call::ploidy::Sex;
 use crate::call::shard::Shard;
 use crate::call::{self, Actionable, CallOptions, Mode};
@@ -82,6 +82,8 @@ pub struct Args {
     #[command(flatten)]
     device: DeviceChoice,
     #[command(flatten)]
+    redact: Redact,
+    #[command(flatten)]
     threads: Threads,
 }
 
@@ -119,7 +121,7 @@ pub fn run(args: &Args) -> Result<()> {
         }
     };
     let options = CallOptions {
-        reference_name: args.index.display().to_string(),
+        reference_name: args.redact.file(&args.index),
         sample: args.sample.clone(),
         normal: args.normal.clone(),
         normal_sample: args.normal_sample.clone(),
@@ -135,7 +137,7 @@ pub fn run(args: &Args) -> Result<()> {
         max_fragments: args.max_fragments,
         exact: args.exact,
         shard: args.shard.unwrap_or(Shard::WHOLE),
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: args.redact.command(),
         ..CallOptions::new(
             args.panel.clone(),
             args.tumor.clone(),

@@ -206,6 +206,41 @@ impl Timing {
     }
 }
 
+/// What is left out of the files that are written.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub struct Redact {
+    /// Leave out folders of files, and of read groups centre, date, platform unit and description
+    #[arg(long)]
+    pub redact: bool,
+}
+
+impl Redact {
+    /// The command line, for headers and reports.
+    pub fn command(&self) -> String {
+        let all: Vec<String> = std::env::args()
+            .map(|a| if self.redact { without_folders(&a) } else { a })
+            .collect();
+        all.join(" ")
+    }
+
+    /// A file, as files that are written name it.
+    pub fn file(&self, path: &Path) -> String {
+        let text = path.display().to_string();
+        if self.redact { without_folders(&text) } else { text }
+    }
+}
+
+/// An argument without the folders of the file that it names: `--panel=a/b.bed` becomes `--panel=b.bed`.
+fn without_folders(argument: &str) -> String {
+    let (option, value) = match argument.split_once('=') {
+        Some((option, value)) if option.starts_with('-') => (format!("{option}="), value),
+        _ => (String::new(), argument),
+    };
+    let value = value.trim_end_matches(['/', '\\']);
+    let name = value.rsplit(['/', '\\']).next().unwrap_or(value);
+    format!("{option}{name}")
+}
+
 /// How alignments are sorted.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Sorting {
@@ -268,7 +303,20 @@ impl Sorting {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_bytes;
+    use super::{parse_bytes, without_folders};
+
+    #[test]
+    fn folders_are_left_out() {
+        for (given, kept) in [
+            ("/home/jane.doe/x.bam", "x.bam"),
+            ("--panel=/a/b.bed", "--panel=b.bed"),
+            ("out/", "out"),
+            ("--threads", "--threads"),
+            ("EGFR", "EGFR"),
+        ] {
+            assert_eq!(without_folders(given), kept);
+        }
+    }
 
     #[test]
     fn bytes_are_read_with_their_unit() {

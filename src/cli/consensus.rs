@@ -1,6 +1,6 @@
 //! `theralign consensus`: copies of molecules to one read pair of each.
 
-use super::common::{Threads, parse_bytes};
+use super::common::{Redact, Threads, parse_bytes};
 use crate::consensus::metrics::Tally;
 use crate::consensus::model::Rates;
 use crate::consensus::{self, Grouping, LeastCopies, Options};
@@ -36,6 +36,8 @@ pub struct Args {
     /// Compression level of the BAM, 0 to 12
     #[arg(long, default_value_t = DEFAULT_LEVEL, value_parser = clap::value_parser!(u8).range(0..=12), value_name = "N")]
     level: u8,
+    #[command(flatten)]
+    redact: Redact,
     #[command(flatten)]
     threads: Threads,
 }
@@ -113,7 +115,7 @@ pub fn run(args: &Args) -> Result<()> {
         memory: args.memory,
         temporary: args.temporary.clone(),
         level: args.level,
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: args.redact.command(),
         ..molecules.options(args.input.clone(), args.output.clone())?
     };
     let tally = consensus::run(&options)?;

@@ -1,6 +1,6 @@
 //! `theralign demo`: the whole way on data that ships with the program, checked against the truth.
 
-use super::common::{DeviceChoice, KnowledgeChoice, Sorting, Threads, Timing};
+use super::common::{DeviceChoice, KnowledgeChoice, Redact, Sorting, Threads, Timing};
 use super::run;
 use crate::call::Mode;
 use crate::call::allele::{Stretch, normalize};
@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> Result<()> {
         index: index.clone(),
         panel: inputs.join("panel.bed"),
         genes: inputs.join("genes.gff3.gz"),
-        tumor_type: TUMOR.into(),
+        tumor_type: Some(TUMOR.into()),
         sites: None,
         sample: SAMPLE.into(),
         output: args.output.clone(),
@@ -89,6 +89,9 @@ pub fn run(args: &Args) -> Result<()> {
         umi: None,
         comments: false,
         molecules: None,
+        consent: None,
+        gates: None,
+        redact: Redact::default(),
         knowledge: KnowledgeChoice::default(),
         threads: args.threads.clone(),
         timing: Timing { timings: None },

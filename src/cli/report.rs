@@ -1,10 +1,10 @@
 //! `theralign report`: VCF to therapy report.
 
-use super::common::KnowledgeChoice;
+use super::common::{KnowledgeChoice, Redact};
 use crate::Result;
 use crate::genome::Reference;
 use crate::report::evidence::Tier;
-use crate::report::{self, ReportOptions};
+use crate::report::{self, Hashed, Made, ReportOptions};
 use std::path::PathBuf;
 
 /// Annotate called variants and report the therapies that they support or rule out
@@ -22,21 +22,38 @@ pub struct Args {
     /// The panel's targets
     #[arg(long, value_name = "PANEL.bed")]
     panel: PathBuf,
-    /// OncoTree code of the tumor, such as NSCLC
+    /// OncoTree code of the tumor, such as NSCLC; germline calls go without
     #[arg(long, value_name = "CODE")]
-    tumor_type: String,
+    tumor_type: Option<String>,
     /// Depth file [default: CALLS.depth.bed.gz beside the VCF, if there]
     #[arg(long, value_name = "FILE")]
     depth: Option<PathBuf>,
+    /// The reads that were called, for pictures of them: sorted BAM
+    #[arg(long, value_name = "READS.bam")]
+    reads: Option<PathBuf>,
     /// Sample of the VCF [default: its only one]
     #[arg(long, value_name = "ID")]
     sample: Option<String>,
     /// Quality figures to show in the report
     #[arg(long, value_name = "QC.json")]
     qc: Option<PathBuf>,
+    /// What the person agreed to, JSON: it decides which sections the report has
+    #[arg(long, value_name = "CONSENT.json")]
+    consent: Option<PathBuf>,
+    /// Limits of the gates that stand before a signature, JSON
+    #[arg(long, value_name = "GATES.json")]
+    gates: Option<PathBuf>,
+    /// Germline calls of the mother, with their depth file beside them
+    #[arg(long, value_name = "CALLS.vcf.gz")]
+    mother: Option<PathBuf>,
+    /// Germline calls of the father
+    #[arg(long, value_name = "CALLS.vcf.gz")]
+    father: Option<PathBuf>,
+    #[command(flatten)]
+    redact: Redact,
     #[command(flatten)]
     knowledge: KnowledgeChoice,
-    /// Folder for report.html, report.json and loci.tsv
+    /// Folder for the report in its forms: report.html, report.json, findings.tsv, loci.tsv, report.maf ...
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 }
@@ -52,6 +69,16 @@ pub fn run(args: &Args) -> Result<()> {
             panel: args.panel.clone(),
             tumor: args.tumor_type.clone(),
             depth: args.depth.clone(),
+            reads: args.reads.clone(),
+            consent: args.consent.clone(),
+            gates: args.gates.clone(),
+            mother: args.mother.clone(),
+            father: args.father.clone(),
+            made: Made {
+                command: args.redact.command(),
+                device: None,
+                inputs: inputs(args)?,
+            },
             sample: args.sample.clone(),
             qc: args.qc.clone(),
             knowledge: args.knowledge.options()?,
@@ -71,4 +98,12 @@ pub fn run(args: &Args) -> Result<()> {
         tier(Tier::Three)
     );
     Ok(())
+}
+
+/// The files that the report rests on, hashed; the reads are not: they are large, and the calls rest on them.
+fn inputs(args: &Args) -> Result<Vec<Hashed>> {
+    let always = [&args.calls, &args.genes, &args.panel];
+    let optional = [&args.depth, &args.qc, &args.consent, &args.gates, &args.mother, &args.father];
+    let files = always.into_iter().chain(optional.into_iter().flatten());
+    files.chain(&args.knowledge.files).map(|f| Hashed::of(f)).collect()
 }

@@ -1,6 +1,8 @@
 //! `theralign run`: reads in, report out; every step between, in one folder.
 
-use super::common::{DeviceChoice, KnowledgeChoice, Sorting, Threads, Timing, actionable};
+use super::common::{
+    DeviceChoice, KnowledgeChoice, Redact, Sorting, Threads, Timing, actionable,
+};
 use super::consensus::{Molecules, tell, write_metrics};
 use crate::align::record::Style;
 use crate::align::{LEAST_SCORE, run as align};
@@ -19,6 +21,7 @@ use crate::format::{bed, input, output::Output};
 use crate::genome::Reference;
 use crate::qc;
 use crate::report::{self, KnowledgeOptions, ReportOptions, ReportSummary, evidence::Tier};
+use crate::report::{Hashed, Made};
 use crate::sort::Duplicates;
 use crate::{Error, Result};
 use serde_json::{Value, json};
@@ -37,9 +40,9 @@ pub struct Args {
     /// Gene model of the same genome build: GFF3 or GTF; gzip is fine
     #[arg(long, value_name = "GENES")]
     pub(super) genes: PathBuf,
-    /// `OncoTree` code of the tumor, such as NSCLC
+    /// `OncoTree` code of the tumor, such as NSCLC; germline calls go without
     #[arg(long, value_name = "CODE")]
-    pub(super) tumor_type: String,
+    pub(super) tumor_type: Option<String>,
     /// Common SNVs (VCF; INFO/AF is how common ALT is), to tell contamination by another person
     #[arg(long, value_name = "SITES.vcf")]
     pub(super) sites: Option<PathBuf>,
@@ -78,6 +81,14 @@ pub struct Args {
     pub(super) sorting: Sorting,
     #[command(flatten)]
     pub(super) device: DeviceChoice,
+    /// What the person agreed to, JSON: it decides which sections the report has
+    #[arg(long, value_name = "CONSENT.json")]
+    pub(super) consent: Option<PathBuf>,
+    /// Limits of the gates that stand before a signature, JSON
+    #[arg(long, value_name = "GATES.json")]
+    pub(super) gates: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) redact: Redact,
     #[command(flatten)]
     pub(super) threads: Threads,
     #[command(flatten)]
@@ -108,10 +119,19 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
     // What can be refused is refused before the first read is aligned.
     check_sample(&args.sample)?;
     let knowledge_options = args.knowledge.options()?;
-    let tumor = Knowledge::with(&args.knowledge.files, args.knowledge.only)?
-        .tumors
-        .find(&args.tumor_type)?;
-    for file in args.reads.iter().chain([&args.genes]).chain(&args.sites) {
+    let knowledge = Knowledge::with(&args.knowledge.files, args.knowledge.only)?;
+    let tumor = match (&args.tumor_type, args.mode) {
+        (Some(code), _) => Some(knowledge.tumors.find(code)?),
+        (None, Mode::Germline) => None,
+        (None, Mode::Somatic) => {
+            return Err(Error::usage(
+                "no tumor type",
+                "Give --tumor-type an OncoTree code, such as NSCLC; only --mode germline goes without.",
+            ));
+        }
+    };
+    let asked = (args.consent.iter()).chain(&args.gates).chain(&args.sites);
+    for file in args.reads.iter().chain([&args.genes]).chain(asked) {
         if file.as_os_str() != "-" {
             std::fs::File::open(file).map_err(Error::io(file))?;
         }
@@ -135,16 +155,21 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
         let made = made.transpose()?;
         let called = call_step(args, &reference, &device, &folder)?;
         qc_step(args, &reference, &regions, &aligned, made.as_ref(), &folder)?;
-        let report = report_step(args, &knowledge_options, &reference, &folder)?;
+        let how = Made {
+            command: args.redact.command(),
+            device: Some(device.name().to_string()),
+            inputs: inputs.iter().filter_map(told).collect(),
+        };
+        let report = report_step(args, &knowledge_options, &reference, &folder, how)?;
         let mut manifest = json!({
             "schema": "theralign-run/1",
             "program": concat!("theralign ", env!("CARGO_PKG_VERSION")),
-            "command": command(),
+            "command": args.redact.command(),
             "device": device.name(),
             "device_lost": device.is_lost(),
             "threads": threads,
             "sample": args.sample,
-            "tumor_type": tumor.code,
+            "tumor_type": tumor.as_ref().map(|t| &t.code),
             "parameters": parameters(args, &aligned),
             "reference": {
                 "index": file_name(&args.index),
@@ -188,10 +213,6 @@ fn check_sample(sample: &str) -> Result<()> {
         format!("--sample {sample:?} is not usable in file names"),
         "Give letters, digits, '.', '_' and '-', beginning with a letter or digit.",
     ))
-}
-
-fn command() -> String {
-    std::env::args().collect::<Vec<_>>().join(" ")
 }
 
 fn source(args: &Args) -> Source {
@@ -245,7 +266,7 @@ fn consensus_options(
         memory: args.sorting.memory,
         temporary: args.sorting.temporary.clone(),
         level: args.sorting.level,
-        command: command(),
+        command: args.redact.command(),
         ..options
     }))
 }
@@ -270,7 +291,8 @@ fn align_step(
         batch: args.batch.map(Into::into),
         least_score: LEAST_SCORE,
         style: Style::default(),
-        command: command(),
+        redact: args.redact.redact,
+        command: args.redact.command(),
     };
     let summary = align::run(reference, device, &options)?;
     let share = |n: u64| 100.0 * n as f64 / summary.reads.max(1) as f64;
@@ -318,7 +340,7 @@ fn call_step(
     let options = CallOptions {
         actionable,
         reference_name: file_name(&args.index),
-        command: command(),
+        command: args.redact.command(),
         ..CallOptions::new(
             args.panel.clone(),
             folder.file(&called_bam(args)),
@@ -371,6 +393,7 @@ fn report_step(
     knowledge: &KnowledgeOptions,
     reference: &Reference,
     folder: &OutputFolder,
+    made: Made,
 ) -> Result<ReportSummary> {
     let done = report::run(
         reference,
@@ -380,6 +403,12 @@ fn report_step(
             panel: args.panel.clone(),
             tumor: args.tumor_type.clone(),
             depth: None,
+            reads: Some(folder.file(&called_bam(args))),
+            consent: args.consent.clone(),
+            gates: args.gates.clone(),
+            mother: None,
+            father: None,
+            made,
             sample: None,
             qc: Some(folder.file("qc.json")),
             knowledge: knowledge.clone(),
@@ -412,12 +441,24 @@ fn inputs(args: &Args) -> Vec<(&'static str, PathBuf)> {
     let others = [("panel", &args.panel), ("genes", &args.genes)];
     let sites = args.sites.iter().map(|s| ("sites", s));
     let knowledge = args.knowledge.files.iter().map(|k| ("knowledge", k));
+    let consent = args.consent.iter().map(|c| ("consent", c));
+    let gates = args.gates.iter().map(|g| ("gates", g));
     reads
         .chain(others)
         .chain(sites)
         .chain(knowledge)
+        .chain(consent)
+        .chain(gates)
         .map(|(role, path)| (role, path.clone()))
         .collect()
+}
+
+/// An input that was hashed, for the report.
+fn told(input: &Value) -> Option<Hashed> {
+    Some(Hashed {
+        name: input["file"].as_str()?.into(),
+        sha256: input["sha256"].as_str()?.into(),
+    })
 }
 
 fn hashed(inputs: &[(&str, PathBuf)]) -> Result<Vec<Value>> {

@@ -72,6 +72,12 @@ impl Phase {
             ) => a == b && x.iter().any(|h| y.contains(h)),
         }
     }
+
+    /// Are the two, as far as they tell, on different haplotypes?
+    pub fn is_apart(&self, other: &Phase) -> bool {
+        matches!((self, other), (Phase::Some { set: a, .. }, Phase::Some { set: b, .. }) if a == b)
+            && !self.shares_haplotype(other)
+    }
 }
 
 /// A VCF's calls for one sample, in the order of the file, and what its header says of their making.

@@ -67,6 +67,12 @@ impl ReadGroup {
             line: line.clone(),
         })
     }
+
+    /// Leaves out what may tell where and when the sample was sequenced: CN, DS, DT, PU.
+    pub fn redact(&mut self) {
+        let tells = |field: &&str| !["CN:", "DS:", "DT:", "PU:"].iter().any(|t| field.starts_with(t));
+        self.line = self.line.split('\t').filter(tells).collect::<Vec<_>>().join("\t");
+    }
 }
 
 /// The text of a header. `command` is the command line as the user gave it.
@@ -108,6 +114,14 @@ mod tests {
         assert_eq!((g.id.as_str(), g.sample.as_deref()), ("a b", Some("s:1")));
         assert_eq!(g.library.as_deref(), Some("l"));
         assert_eq!(ReadGroup::parse("@RG\tID:a b\tSM:s:1\tLB:l").unwrap(), g);
+    }
+
+    #[test]
+    fn redacted_read_groups_keep_sample_and_library() {
+        let line = "@RG\tID:a\tCN:Clinic\tDT:2026-01-31\tSM:s\tLB:l\tPU:HX7.1\tDS:Jane\tPL:ILLUMINA";
+        let mut group = ReadGroup::parse(line).unwrap();
+        group.redact();
+        assert_eq!(group.line, "@RG\tID:a\tSM:s\tLB:l\tPL:ILLUMINA");
     }
 
     #[test]

@@ -162,7 +162,12 @@ pub struct Assessor<'a> {
     pub depth: Option<&'a Depth>,
     /// Called at any fraction; otherwise as germline genotypes.
     pub somatic: bool,
+    /// Genes of which nothing may be said, for nobody agreed to it.
+    pub withheld: &'a BTreeSet<String>,
 }
+
+/// Of a gene of which nothing may be said.
+pub const WITHHELD: &str = "not requested: the consent does not name the gene";
 
 /// Groups the knowledge's rules for assessable alterations into loci: one for each codon, and one for
 /// each class of alteration. In the order of the table.
@@ -298,6 +303,9 @@ impl Assessor<'_> {
     /// Lays the locus on the genome, notes its places and worst depth, and says what absence of a
     /// call means.
     pub(super) fn seen(&self, locus: &mut Locus) -> Result<f64, String> {
+        if self.withheld.contains(&locus.gene) {
+            return Err(WITHHELD.into());
+        }
         let t = self
             .transcript(&locus.gene)
             .ok_or("the panel does not touch the gene, or the gene model lacks it")?;

@@ -1,17 +1,21 @@
 //! Calls to findings: annotation, matching statements, tier, caveats.
 
+use super::pileup::Pileup;
 use super::profile::Sample;
+use super::review::Opinion;
 use crate::annotate::consequence::{effect, hgvs_g};
 use crate::annotate::knowledge::{Direction, Row, Source, Support};
 use crate::annotate::{
     Consequence, Effect, GeneModel, Knowledge, ProteinChange, Relation, Rule, Truth, Tumor,
 };
-use crate::format::calls::Call;
+use crate::call::allele::normalized;
+use crate::domain::Variant;
+use crate::format::calls::{Call, Phase};
 use crate::genome::Reference;
 use serde::Serialize;
 
 /// Genes whose variants matter for the dose of drugs and not as targets.
-const PHARMACOGENES: [&str; 10] = [
+pub(super) const PHARMACOGENES: [&str; 10] = [
     "ABCG2", "CYP2B6", "CYP2C19", "CYP2C9", "CYP3A5", "DPYD", "NUDT15", "SLCO1B1", "TPMT", "UGT1A1",
 ];
 
@@ -104,6 +108,8 @@ pub struct Evidence {
 /// A variant with what is known of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
+    /// `CONTIG-POSITION-REF-ALT`, as in the VCF: what a review names it by.
+    pub id: String,
     /// Gene symbol; empty between genes.
     pub gene: String,
     /// Short name: `L858R`, or the c. or g. description where no protein change is known.
@@ -161,8 +167,27 @@ pub struct Finding {
     pub germline: Option<String>,
     /// What a reader should know about this finding.
     pub notes: Vec<String>,
+    /// The reads around it; `null` where no BAM was given, or too many stand before it.
+    pub pileup: Option<Pileup>,
+    /// What a person made of it.
+    pub review: Opinion,
     #[serde(skip)]
     pub(super) effect: Option<Effect>,
+    /// Copies in GT, where it is complete.
+    #[serde(skip)]
+    pub(super) copies: Option<u32>,
+    #[serde(skip)]
+    pub(super) phase: Phase,
+    /// The variant, normalized.
+    #[serde(skip)]
+    pub(super) normal: Variant,
+}
+
+impl Finding {
+    /// Is there evidence of resistance in this tumor?
+    pub fn speaks_against(&self) -> bool {
+        self.resistance.iter().any(|e| e.relation != Relation::Other)
+    }
 }
 
 /// Wilson's 95 % score interval for `k` of `n` (Wilson 1927).
@@ -216,12 +241,18 @@ pub fn finding(
     };
     let told = counted.and(call.fraction.zip(call.fraction_ci));
     let fraction = told.or(counted);
+    let (before, after) = (
+        String::from_utf8_lossy(&v.reference).into_owned(),
+        String::from_utf8_lossy(&v.alternate).into_owned(),
+    );
+    let place = (&reference.contig(v.contig).name, v.pos.one_based());
     Finding {
+        id: format!("{}-{}-{before}-{after}", place.0, place.1),
         name,
         contig: reference.contig(v.contig).name.clone(),
         position: v.pos.one_based(),
-        reference: String::from_utf8_lossy(&v.reference).into_owned(),
-        alternate: String::from_utf8_lossy(&v.alternate).into_owned(),
+        reference: before,
+        alternate: after,
         hgvs_g,
         transcript: t.map_or(String::new(), |t| t.model.id.clone()),
         hgvs_c,
@@ -250,6 +281,11 @@ pub fn finding(
         context: Vec::new(),
         germline: None,
         notes: Vec::new(),
+        pileup: None,
+        review: Opinion::default(),
+        copies: call.copies,
+        phase: call.phase.clone(),
+        normal: normalized(v.clone(), reference),
         gene,
         effect: best,
     }
@@ -436,6 +472,9 @@ fn tier(
 /// (ESMO Precision Medicine Working Group, PMID 31050713).
 fn germline(f: &Finding, knowledge: &Knowledge, somatic: bool) -> Option<String> {
     let gene = knowledge.hereditary.get(&f.gene)?;
+    if gene.category != "Cancer" {
+        return None;
+    }
     let e = f.effect.as_ref()?;
     let matters = e.protein.as_ref().is_some_and(ProteinChange::truncates)
         || e.consequences.iter().any(|c| {

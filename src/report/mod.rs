@@ -2,23 +2,35 @@
 //! was seen.
 
 pub mod assess;
+pub mod consent;
 pub mod evidence;
+mod export;
+pub mod gates;
+pub mod germline;
 pub mod panel;
 pub mod pgx;
+mod picture;
+pub mod pileup;
 mod profile;
 mod render;
+pub mod review;
 #[cfg(test)]
 mod tests;
 
 use crate::annotate::knowledge::{self, Extra, Origin};
 use crate::annotate::{GeneModel, Knowledge, Relation, Rule, Tumor};
+use crate::call::sample::Bam;
 use crate::format::{bed, calls, depth::Depth, digest::sha256_of, output::Output};
 use crate::genome::Reference;
 use crate::{Error, Result};
 use assess::{Assessor, Locus, Outcome, Unseen};
+use consent::Consent;
 use evidence::{Finding, Tier};
+use gates::{Gate, Limits};
+use germline::{Germline, Parent, Parents};
 use panel::Panel;
 use profile::Sample;
+use review::Review;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -32,17 +44,29 @@ pub struct ReportOptions {
     pub genes: PathBuf,
     /// The targets, BED.
     pub panel: PathBuf,
-    /// OncoTree code of the tumor.
-    pub tumor: String,
+    /// OncoTree code of the tumor; `None`: there is none, which only germline calls can be.
+    pub tumor: Option<String>,
     /// Depth file; `None`: the one beside the VCF, if there.
     pub depth: Option<PathBuf>,
+    /// The reads that were called, BAM; `None`: no pictures of them.
+    pub reads: Option<PathBuf>,
     /// Sample of the VCF; `None` if it has only one.
     pub sample: Option<String>,
     /// Quality figures to show, JSON.
     pub qc: Option<PathBuf>,
+    /// What the person agreed to, JSON; see [`Consent`].
+    pub consent: Option<PathBuf>,
+    /// Limits of the gates, JSON; see [`Limits`].
+    pub gates: Option<PathBuf>,
+    /// Germline calls of the mother.
+    pub mother: Option<PathBuf>,
+    /// Of the father.
+    pub father: Option<PathBuf>,
     /// Knowledge beside what ships.
     pub knowledge: KnowledgeOptions,
-    /// Folder for report.json, report.html and loci.tsv; made if missing.
+    /// How it came about, for the record.
+    pub made: Made,
+    /// Folder for the outputs; made if missing.
     pub out: PathBuf,
 }
 
@@ -67,6 +91,40 @@ impl Default for KnowledgeOptions {
             max_age: 365,
             as_of: None,
         }
+    }
+}
+
+/// How a report came about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Made {
+    /// The command.
+    pub command: String,
+    /// What the reads were aligned and called on; `null` where they were not by this command. No result
+    /// depends on it.
+    pub device: Option<String>,
+    /// Input files, with their hashes.
+    pub inputs: Vec<Hashed>,
+}
+
+/// A file and its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hashed {
+    /// Its name, without its folder.
+    pub name: String,
+    /// SHA-256.
+    pub sha256: String,
+}
+
+impl Hashed {
+    /// Hashes a file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of(path: &Path) -> Result<Hashed> {
+        Ok(Hashed {
+            name: file_name(path),
+            sha256: sha256_of(path)?,
+        })
     }
 }
 
@@ -104,7 +162,7 @@ impl ReportSummary {
 /// in it, so that equal inputs give equal bytes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// `theralign-report/1`.
+    /// [`SCHEMA`].
     pub schema: &'static str,
     /// What it may be used for.
     pub notice: &'static str,
@@ -121,6 +179,12 @@ pub struct Report {
     pub consensus: Option<String>,
     /// SHA-256 of the reference's contig names, lengths and MD5s.
     pub reference: String,
+    /// What the person agreed to.
+    pub consent: Consent,
+    /// What must hold before it may be signed.
+    pub gates: Vec<Gate>,
+    /// How far it was reviewed.
+    pub review: Review,
     /// The panel.
     pub panel: PanelInfo,
     /// The gene model.
@@ -133,6 +197,12 @@ pub struct Report {
     pub conflicts: Vec<String>,
     /// Therapies that need tumors without an alteration.
     pub wild_type: Vec<WildType>,
+    /// Germline findings.
+    pub germline: Germline,
+    /// Variants in genes that nobody agreed to hear of: how many are not shown.
+    pub withheld: usize,
+    /// Measures of the whole genome, and why they are not given.
+    pub biomarkers: Vec<Biomarker>,
     /// Actionable loci of the panel's genes.
     pub loci: Vec<Locus>,
     /// Alterations with a therapy for this tumor that the assay cannot show.
@@ -151,6 +221,26 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// Quality figures as given; `null` if none.
     pub qc: serde_json::Value,
+    /// How it came about.
+    pub audit: Made,
+    #[serde(skip)]
+    knowledge_aged: Vec<String>,
+    #[serde(skip)]
+    withheld_genes: BTreeSet<String>,
+}
+
+/// Of report.json: counts up with every change of its shape.
+pub const SCHEMA: &str = "theralign-report/2";
+
+/// A measure that a small panel cannot give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Biomarker {
+    /// Its name.
+    pub name: &'static str,
+    /// Always `not_assessed`, so far.
+    pub status: &'static str,
+    /// Why.
+    pub reason: String,
 }
 
 /// The panel as the report used it.
@@ -164,6 +254,8 @@ pub struct PanelInfo {
     pub targets: usize,
     /// Their bases.
     pub bases: u64,
+    /// Those as deep as the gate of depth asks; `null` without a depth file.
+    pub deep_bases: Option<u64>,
 }
 
 /// The gene model as the report used it.
@@ -240,41 +332,65 @@ pub struct OutsideGene {
 const NOTICE: &str = "For research use only. Not for use in diagnostic procedures. Not a medical device; \
                       every finding needs confirmation by a validated method and review by a qualified person.";
 
-/// Makes the report and writes report.json, report.html and loci.tsv.
+/// Makes the report and writes it in all its forms.
 ///
 /// # Errors
 /// When an input cannot be read or does not fit the others, the tumor type is unknown, or a file
-/// cannot be written; then none of the three is left behind.
+/// cannot be written.
 pub fn run(reference: &Reference, options: &ReportOptions) -> Result<ReportSummary> {
-    let report = make(reference, options)?;
-    let html = render::html(&report)?;
-    let mut json = serde_json::to_string_pretty(&report)
+    let mut report = make(reference, options)?;
+    let maf = export::maf(reference, options, &mut report)?;
+    let value = serde_json::to_value(&report)
         .map_err(|e| Error::Failed(format!("report.json: {e}")))?;
-    json.push('\n');
     std::fs::create_dir_all(&options.out).map_err(Error::io(&options.out))?;
     let at = |name: &str| options.out.join(name);
     Output::write(&at("loci.tsv"), render::loci_tsv(&report).as_bytes())?;
-    Output::write(&at("report.json"), json.as_bytes())?;
-    Output::write(&at("report.html"), html.as_bytes())?;
+    if let Some(maf) = maf {
+        Output::write(&at("report.maf"), maf.as_bytes())?;
+    }
+    write(&options.out, &value)?;
     Ok(ReportSummary {
         report,
         html: at("report.html"),
     })
 }
 
+/// Writes what a review changes, too: report.json, and what is made of it.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write(folder: &Path, report: &serde_json::Value) -> Result<()> {
+    let html = render::html(report)?;
+    let at = |name: &str| folder.join(name);
+    Output::write(&at("findings.tsv"), export::findings_tsv(report).as_bytes())?;
+    Output::write(&at("report_mqc.json"), export::multiqc(report).as_bytes())?;
+    Output::write(&at("report.html"), html.as_bytes())?;
+    Output::write(&at("report.json"), review::text(report).as_bytes())
+}
+
 /// Makes the report without writing it.
 pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
     let mut knowledge = Knowledge::with(&options.knowledge.files, options.knowledge.only)?;
-    let tumor = knowledge.tumors.find(&options.tumor)?;
+    let tumor = match &options.tumor {
+        Some(code) => knowledge.tumors.find(code)?,
+        None => Tumor::none(),
+    };
+    let consent = match &options.consent {
+        None => Consent::none(),
+        Some(file) => Consent::read(file, &|name| {
+            let mut all = knowledge.hereditary.iter();
+            all.any(|(gene, h)| gene == name || h.category == name)
+        })?,
+    };
+    let limits = options.gates.as_deref().map(Limits::read).transpose()?.unwrap_or_default();
     let regions = bed::merged(&bed::read_panel(&options.panel, |name| {
         let id = reference.contig_id(name)?;
         Some((id, reference.contig(id).length))
     })?);
     let panel = Panel::new(&regions);
     let calls = calls::read(&options.calls, reference, options.sample.as_deref())?;
-    let depth = depth_file(options)
-        .map(|path| Depth::read(&path, reference))
-        .transpose()?;
+    let depth_file = options.depth.clone().or_else(|| depth_beside(&options.calls));
+    let depth = depth_file.map(|path| Depth::read(&path, reference)).transpose()?;
     let genes = GeneModel::read(&options.genes, reference, &panel.0, &knowledge)?;
     knowledge.settle(&genes, reference);
     let qc = match &options.qc {
@@ -284,6 +400,26 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
 
     let mode = calls.mode.clone().unwrap_or_else(|| "somatic".into());
     let somatic = mode != "germline";
+    if somatic && options.tumor.is_none() {
+        return Err(Error::usage(
+            "somatic calls, but no tumor type",
+            "Give --tumor-type an OncoTree code; only calls of --mode germline go without.",
+        ));
+    }
+    let parent = |file: &Option<PathBuf>| {
+        file.as_deref().map(|f| Parent::read(f, reference)).transpose()
+    };
+    let parents = Parents {
+        mother: parent(&options.mother)?,
+        father: parent(&options.father)?,
+    };
+    if somatic && (parents.mother.is_some() || parents.father.is_some()) {
+        return Err(Error::usage(
+            "a tumor's calls with a parent's",
+            "Give --mother and --father with calls of --mode germline.",
+        ));
+    }
+    let withheld = withheld(&genes, &knowledge, &consent, somatic);
     let (passed, failed): (Vec<_>, Vec<_>) = calls
         .calls
         .iter()
@@ -297,12 +433,17 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
     };
     let mut findings = annotate(passed);
     let mut filtered = annotate(failed);
+    let before = findings.len();
+    findings.retain(|f| !withheld.contains(&f.gene));
+    filtered.retain(|f| !withheld.contains(&f.gene));
+    let not_shown = before - findings.len();
     let assessor = Assessor {
         reference,
         genes: &genes,
         panel: &panel,
         depth: depth.as_ref(),
         somatic,
+        withheld: &withheld,
     };
     let sample = Sample::new(&assessor, &findings, &filtered);
     for f in findings.iter_mut().chain(&mut filtered) {
@@ -321,7 +462,8 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
     loci.sort_by_key(|l| l.therapies.is_empty()); // stable: this tumor's first
     let (unseen, unseen_elsewhere) = assess::unseen(&knowledge, &tumor);
     let most = i64::from(options.knowledge.max_age);
-    let mut warnings = knowledge.aged(most, options.knowledge.as_of.as_deref());
+    let knowledge_aged = knowledge.aged(most, options.knowledge.as_of.as_deref());
+    let mut warnings = knowledge_aged.clone();
     if calls.unsigned {
         warnings.push(
             "the VCF does not say which reference it was called on; only REF bases were checked"
@@ -351,8 +493,26 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
             ));
         }
     }
-    Ok(Report {
-        schema: "theralign-report/1",
+    if let Some(reads) = &options.reads {
+        pictures(&mut findings, reads, reference, &calls.sample)?;
+    }
+    let germline = if somatic {
+        Germline {
+            status: "not_assessed",
+            reason: "a tumor's variants cannot be told from inherited ones; findings that may be inherited say so".into(),
+            genes: Vec::new(),
+            findings: Vec::new(),
+        }
+    } else {
+        let panel_genes: Vec<&str> = genes.transcripts.iter().map(|t| t.model.gene.as_str()).collect();
+        germline::section(&findings, &panel_genes, &knowledge, &consent, &parents)
+    };
+    let deep = |depth: &Depth| -> u64 {
+        let all = regions.iter().flat_map(|&(contig, span)| depth.each(contig, span));
+        all.filter(|&d| d >= limits.depth).count() as u64
+    };
+    let mut report = Report {
+        schema: SCHEMA,
         notice: NOTICE,
         program: concat!("theralign ", env!("CARGO_PKG_VERSION")),
         sample: calls.sample.clone(),
@@ -364,7 +524,13 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
             sha256: sha256_of(&options.panel)?,
             targets: regions.len(),
             bases: panel.bases(),
+            deep_bases: depth.as_ref().map(deep),
         },
+        gates: Vec::new(),
+        review: Review::default(),
+        germline,
+        withheld: not_shown,
+        biomarkers: biomarkers(panel.bases()),
         outside: outside(&knowledge, &tumor, &assessor),
         gene_model: gene_model_info(&genes),
         knowledge: KnowledgeInfo {
@@ -384,19 +550,108 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
         loci,
         unseen,
         unseen_elsewhere,
-        pharmacogenes: pgx::assess(
-            reference,
-            &genes,
-            &panel,
-            depth.as_ref(),
-            &calls.calls,
-            somatic,
-        ),
-        pharmacogenes_note: pgx::NOT_BY_PANEL,
+        pharmacogenes: if consent.pharmacogenetics {
+            let depth = depth.as_ref();
+            pgx::assess(reference, &genes, &panel, depth, &calls.calls, somatic)
+        } else {
+            Vec::new()
+        },
+        pharmacogenes_note: if consent.pharmacogenetics {
+            pgx::NOT_BY_PANEL
+        } else {
+            "Not requested: the consent does not ask for pharmacogenetics."
+        },
+        consent,
         filtered,
         warnings,
         qc,
+        audit: options.made.clone(),
+        knowledge_aged,
+        withheld_genes: withheld,
+    };
+    report.gates = gates::judge(&report, &limits);
+    Ok(report)
+}
+
+/// Genes of which nothing may be said: of germline calls those of hereditary disease that nobody agreed
+/// to hear of, and pharmacogenes where they were not asked for.
+fn withheld(
+    genes: &GeneModel,
+    knowledge: &Knowledge,
+    consent: &Consent,
+    somatic: bool,
+) -> BTreeSet<String> {
+    let all = genes.transcripts.iter().map(|t| &t.model.gene);
+    all.filter(|gene| {
+        let hereditary = !somatic && germline::asked(gene, knowledge, consent) == Some(None);
+        let drugs = !consent.pharmacogenetics && evidence::PHARMACOGENES.contains(&gene.as_str());
+        hereditary || drugs
     })
+    .cloned()
+    .collect()
+}
+
+/// Most findings of tier III that get a picture; all others that matter do.
+const MOST_PICTURES: usize = 100;
+
+/// Adds the reads around each finding that a reader may want to judge.
+fn pictures(
+    findings: &mut [Finding],
+    reads: &Path,
+    reference: &Reference,
+    sample: &str,
+) -> Result<()> {
+    let bam = match Bam::open(reads, reference, &[], Some(sample)) {
+        // A BAM whose reads have no group is the sample's own.
+        Err(_) => Bam::open(reads, reference, &[], None)?,
+        Ok(bam) => bam,
+    };
+    let mut others = 0;
+    for f in findings.iter_mut().filter(|f| f.tier.is_some() || f.germline.is_some()) {
+        let decides = matches!(f.tier, Some(Tier::One | Tier::Two)) || f.speaks_against();
+        others += usize::from(!decides);
+        if decides || others <= MOST_PICTURES {
+            f.pileup = pileup::pileup(&bam, reference, &f.normal)?;
+        }
+    }
+    Ok(())
+}
+
+/// Least bases of which a tumor mutational burden is worth its name (Friends of Cancer Research TMB
+/// Harmonization, PMID 32217756: panels of less than 1 Mb vary too much).
+const LEAST_FOR_BURDEN: u64 = 1_000_000;
+
+fn biomarkers(bases: u64) -> Vec<Biomarker> {
+    let burden = if bases < LEAST_FOR_BURDEN {
+        format!(
+            "the panel's {} bases are fewer than the 1,000,000 that a burden per megabase needs",
+            crate::error::thousands(bases)
+        )
+    } else {
+        "inherited variants are not told apart well enough, and no panel was calibrated".into()
+    };
+    [
+        ("Tumor mutational burden", burden),
+        (
+            "Microsatellite instability",
+            "no microsatellites are compared with normal ones".into(),
+        ),
+        (
+            "Homologous recombination deficiency",
+            "it needs copy numbers over the whole genome".into(),
+        ),
+        (
+            "Copy numbers, fusions, large rearrangements",
+            "only substitutions and short insertions and deletions are called".into(),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, reason)| Biomarker {
+        name,
+        status: "not_assessed",
+        reason,
+    })
+    .collect()
 }
 
 /// Tier, then standing of the best evidence by its presence, then gene and place.
@@ -413,13 +668,12 @@ fn rank(f: &Finding) -> (Option<Tier>, bool, String, String, u64, String) {
     )
 }
 
-fn depth_file(options: &ReportOptions) -> Option<PathBuf> {
-    options.depth.clone().or_else(|| {
-        let name = file_name(&options.calls);
-        let stem = name.strip_suffix(".vcf.gz").or(name.strip_suffix(".vcf"))?;
-        let beside = options.calls.with_file_name(format!("{stem}.depth.bed.gz"));
-        beside.exists().then_some(beside)
-    })
+/// The depth file that stands beside a VCF, if one does.
+fn depth_beside(calls: &Path) -> Option<PathBuf> {
+    let name = file_name(calls);
+    let stem = name.strip_suffix(".vcf.gz").or(name.strip_suffix(".vcf"))?;
+    let beside = calls.with_file_name(format!("{stem}.depth.bed.gz"));
+    beside.exists().then_some(beside)
 }
 
 fn file_name(path: &Path) -> String {

@@ -2,13 +2,15 @@
 
 use super::Report;
 use super::assess::Outcome;
-use super::evidence::{Finding, Tier};
-use crate::annotate::Relation;
+use super::picture::{picture, plots};
+use super::pileup::Pileup;
+use super::review::decides;
 use crate::error::thousands;
 use crate::{Error, Result};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use serde_json::Value;
 use std::fmt::Write;
 
 const TEMPLATE: &str = include_str!("report.html.j2");
@@ -16,7 +18,7 @@ const TEMPLATE: &str = include_str!("report.html.j2");
 const FULL_DEPTH: f64 = 5000.0;
 
 /// One page: no script, nothing fetched from anywhere.
-pub fn html(report: &Report) -> Result<String> {
+pub fn html(report: &Value) -> Result<String> {
     let mut env = Environment::new();
     env.set_auto_escape_callback(|_| AutoEscape::Html);
     env.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -42,35 +44,43 @@ pub fn html(report: &Report) -> Result<String> {
     });
     env.add_filter("words", |s: String| s.replace('_', " "));
     env.add_template("report.html", TEMPLATE).map_err(wrong)?;
-    let of = |tier: Option<Tier>| -> Vec<&Finding> {
-        report.findings.iter().filter(|f| f.tier == tier).collect()
+    let findings = || report["findings"].as_array().into_iter().flatten();
+    let of = |tier: &str| -> Vec<&Value> { findings().filter(|f| f["tier"] == tier).collect() };
+    let against = |f: &&Value| {
+        let all = f["resistance"].as_array();
+        all.into_iter().flatten().any(|e| e["relation"] != "other")
     };
-    let resistance: Vec<&Finding> = report
-        .findings
-        .iter()
-        .filter(|f| f.resistance.iter().any(|e| e.relation != Relation::Other))
-        .collect();
-    let germline: Vec<&Finding> = report
-        .findings
-        .iter()
-        .filter(|f| f.germline.is_some())
-        .collect();
-    let count =
-        |status: fn(&Outcome) -> bool| report.loci.iter().filter(|l| status(&l.outcome)).count();
+    let untiered = findings().filter(|f| f["tier"].is_null());
+    let germline = findings().filter(|f| !f["germline"].is_null());
+    let count = |status: &str| {
+        let loci = report["loci"].as_array();
+        loci.into_iter().flatten().filter(|l| l["status"] == status).count()
+    };
+    let safe = minijinja::Value::from_safe_string;
+    let pictures = findings().filter_map(|f| {
+        let pileup: Pileup = serde_json::from_value(f["pileup"].clone()).ok()?;
+        let text = |key: &str| f[key].as_str().unwrap_or_default().to_string();
+        let name = format!("{} {}", text("gene"), text("name"));
+        Some((text("id"), safe(picture(&pileup, &name))))
+    });
+    let unreviewed = findings().filter(|f| decides(f) && f["review"]["state"] == "suggested");
     env.get_template("report.html")
         .map_err(wrong)?
         .render(context! {
             r => Serde(report),
-            qc => Serde(flatten(&report.qc)),
-            one => Serde(of(Some(Tier::One))),
-            two => Serde(of(Some(Tier::Two))),
-            three => Serde(of(Some(Tier::Three))),
-            untiered => Serde(of(None)),
-            resistance => Serde(resistance),
-            germline => Serde(germline),
-            detected => count(|o| matches!(o, Outcome::Detected { .. })),
-            absent => count(|o| matches!(o, Outcome::NotDetected { .. })),
-            open => count(|o| matches!(o, Outcome::NotAssessed { .. })),
+            qc => Serde(flatten(&report["qc"])),
+            plots => plots(&report["qc"]).into_iter().map(safe).collect::<minijinja::Value>(),
+            pictures => pictures.collect::<minijinja::Value>(),
+            one => Serde(of("I")),
+            two => Serde(of("II")),
+            three => Serde(of("III")),
+            untiered => Serde(untiered.collect::<Vec<_>>()),
+            resistance => Serde(findings().filter(against).collect::<Vec<_>>()),
+            germline => Serde(germline.collect::<Vec<_>>()),
+            detected => count("detected"),
+            absent => count("not_detected"),
+            open => count("not_assessed"),
+            unreviewed => unreviewed.count(),
         })
         .map_err(wrong)
 }

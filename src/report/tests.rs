@@ -4,7 +4,7 @@ mod knowledge;
 
 use super::assess::Outcome;
 use super::evidence::{Standing, Tier};
-use super::{KnowledgeOptions, Report, ReportOptions, ReportSummary, run};
+use super::{KnowledgeOptions, Made, Report, ReportOptions, ReportSummary, run};
 use crate::annotate::Relation;
 use crate::annotate::tests::demo_reference;
 use crate::genome::Reference;
@@ -68,8 +68,14 @@ impl Case {
             calls: self.dir.path().join("demo.vcf"),
             genes: "testdata/demo/genes.gff3.gz".into(),
             panel: "testdata/demo/panel.bed".into(),
-            tumor: tumor.into(),
+            tumor: Some(tumor.into()),
             depth: Some(self.dir.path().join("demo.depth.bed")),
+            reads: None,
+            consent: None,
+            gates: None,
+            mother: None,
+            father: None,
+            made: Made::default(),
             sample: None,
             qc: None,
             knowledge: KnowledgeOptions::default(),

@@ -275,6 +275,7 @@ fn to_bam(device: &Device, case: &Case<'_>) -> Result<(Duration, f64, Timings, S
         batch: None,
         least_score: crate::align::LEAST_SCORE,
         style: Style::default(),
+        redact: false,
         command: "theralign bench".into(),
     };
     let done = run::run(case.reference, device, &options)?;
