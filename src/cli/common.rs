@@ -95,10 +95,7 @@ impl KnowledgeChoice {
     /// As the report takes it. Only `today` asks the clock.
     pub fn options(&self) -> Result<KnowledgeOptions> {
         let as_of = match self.as_of.as_deref() {
-            Some("today") => {
-                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-                Some(date::of_seconds(now.map_or(0, |d| d.as_secs())))
-            }
+            Some("today") => Some(date::today()),
             Some(day) if date::days(day).is_none() => {
                 return Err(Error::usage(
                     format!("--knowledge-as-of {day} is no day"),

@@ -18,6 +18,7 @@ pub mod normals;
 pub mod pgx;
 pub mod qc;
 pub mod report;
+pub mod review;
 pub mod run;
 pub mod simulate;
 
@@ -42,6 +43,7 @@ enum Command {
     Annotate(annotate::Args),
     Pgx(pgx::Args),
     Report(report::Args),
+    Review(review::Args),
     Run(run::Args),
     Demo(demo::Args),
     Qc(qc::Args),
@@ -64,6 +66,7 @@ impl Cli {
             Command::Annotate(args) => annotate::run(&args),
             Command::Pgx(args) => pgx::run(&args),
             Command::Report(args) => report::run(&args),
+            Command::Review(args) => review::run(&args),
             Command::Run(args) => run::run(&args),
             Command::Demo(args) => demo::run(&args),
             Command::Qc(args) => qc::run(&args),

@@ -5,6 +5,7 @@ pub mod assess;
 pub mod consent;
 pub mod evidence;
 mod export;
+mod fhir;
 pub mod gates;
 pub mod germline;
 pub mod panel;
@@ -179,6 +180,8 @@ pub struct Report {
     pub consensus: Option<String>,
     /// SHA-256 of the reference's contig names, lengths and MD5s.
     pub reference: String,
+    /// `GRCh37` or `GRCh38`, by the contigs' lengths; `null` for another.
+    pub assembly: Option<String>,
     /// What the person agreed to.
     pub consent: Consent,
     /// What must hold before it may be signed.
@@ -363,6 +366,7 @@ pub fn write(folder: &Path, report: &serde_json::Value) -> Result<()> {
     let html = render::html(report)?;
     let at = |name: &str| folder.join(name);
     Output::write(&at("findings.tsv"), export::findings_tsv(report).as_bytes())?;
+    Output::write(&at("report.fhir.json"), fhir::bundle(report).as_bytes())?;
     Output::write(&at("report_mqc.json"), export::multiqc(report).as_bytes())?;
     Output::write(&at("report.html"), html.as_bytes())?;
     Output::write(&at("report.json"), review::text(report).as_bytes())
@@ -519,6 +523,7 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
         mode,
         consensus: calls.consensus.clone(),
         reference: reference.digest().into(),
+        assembly: reference.assembly().map(|a| a.to_string()),
         panel: PanelInfo {
             name: file_name(&options.panel),
             sha256: sha256_of(&options.panel)?,

@@ -70,7 +70,7 @@ pub fn html(report: &Value) -> Result<String> {
             r => Serde(report),
             qc => Serde(flatten(&report["qc"])),
             plots => plots(&report["qc"]).into_iter().map(safe).collect::<minijinja::Value>(),
-            pictures => pictures.collect::<minijinja::Value>(),
+            pictures => minijinja::Value::from_pairs(pictures),
             one => Serde(of("I")),
             two => Serde(of("II")),
             three => Serde(of("III")),

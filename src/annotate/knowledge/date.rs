@@ -39,6 +39,12 @@ pub fn days(text: &str) -> Option<i64> {
     Some(before(year) - before(1970) + months + day - 1)
 }
 
+/// Today, by the clock: only where it was asked for.
+pub fn today() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    of_seconds(now.map_or(0, |d| d.as_secs()))
+}
+
 /// The day of a time, `1970-01-01` for less than a day since then.
 pub fn of_seconds(seconds: u64) -> String {
     let mut left = (seconds / 86_400) as i64;
