@@ -29,6 +29,7 @@ use crate::format::digest::hex;
 use crate::genome::Reference;
 use crate::{Error, Result};
 use base::{Base, Release};
+use schemars::JsonSchema;
 use serde::Serialize;
 pub use source::Source;
 pub use statement::{Direction, Kind, Row, Support};
@@ -70,7 +71,7 @@ pub struct Hereditary {
 }
 
 /// A file of knowledge used beside the shipped tables or instead of them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Extra {
     /// The file's name, without its folder.
     pub name: String,
@@ -105,7 +106,7 @@ pub struct Knowledge {
 }
 
 /// A source of the knowledge, for the report's licence table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Origin {
     /// Name.
     pub name: Cow<'static, str>,

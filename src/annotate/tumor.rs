@@ -1,11 +1,12 @@
 //! Tumor types: OncoTree codes and their parents, as far as the knowledge speaks of them.
 
 use crate::{Error, Result};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A tumor type of the table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Tumor {
     /// OncoTree code.
     pub code: String,
@@ -16,7 +17,7 @@ pub struct Tumor {
 }
 
 /// How the tumor at hand relates to the one a piece of evidence speaks of; nearest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
     /// The same code.

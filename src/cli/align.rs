@@ -1,6 +1,6 @@
 //! `theralign align`: FASTQ or unaligned BAM to SAM or sorted BAM.
 
-use super::common::{Carried, DeviceChoice, Sorting, Redact, Threads, Timing};
+use super::common::{Carried, DeviceChoice, Redact, Sorting, Threads, Timing};
 use crate::align::LEAST_SCORE;
 use crate::align::insert::InsertSize;
 use crate::align::record::Style;

@@ -223,7 +223,11 @@ impl Redact {
     /// A file, as files that are written name it.
     pub fn file(&self, path: &Path) -> String {
         let text = path.display().to_string();
-        if self.redact { without_folders(&text) } else { text }
+        if self.redact {
+            without_folders(&text)
+        } else {
+            text
+        }
     }
 }
 

@@ -1,27 +1,33 @@
 //! `theralign report`: VCF to therapy report.
 
 use super::common::{KnowledgeChoice, Redact};
-use crate::Result;
 use crate::genome::Reference;
 use crate::report::evidence::Tier;
 use crate::report::{self, Hashed, Made, ReportOptions};
+use crate::{Error, Result};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Annotate called variants and report the therapies that they support or rule out
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Variants, as `theralign call` wrote them
-    #[arg(value_name = "CALLS.vcf.gz")]
-    calls: PathBuf,
+    #[arg(value_name = "CALLS.vcf.gz", required_unless_present = "schema")]
+    calls: Option<PathBuf>,
     /// The index that was used for calling
-    #[arg(short = 'x', long, value_name = "INDEX")]
-    index: PathBuf,
+    #[arg(
+        short = 'x',
+        long,
+        value_name = "INDEX",
+        required_unless_present = "schema"
+    )]
+    index: Option<PathBuf>,
     /// Gene model of the same genome build: GFF3 or GTF; gzip is fine
-    #[arg(long, value_name = "GENES")]
-    genes: PathBuf,
+    #[arg(long, value_name = "GENES", required_unless_present = "schema")]
+    genes: Option<PathBuf>,
     /// The panel's targets
-    #[arg(long, value_name = "PANEL.bed")]
-    panel: PathBuf,
+    #[arg(long, value_name = "PANEL.bed", required_unless_present = "schema")]
+    panel: Option<PathBuf>,
     /// OncoTree code of the tumor, such as NSCLC; germline calls go without
     #[arg(long, value_name = "CODE")]
     tumor_type: Option<String>,
@@ -54,19 +60,41 @@ pub struct Args {
     #[command(flatten)]
     knowledge: KnowledgeChoice,
     /// Folder for the report in its forms: report.html, report.json, findings.tsv, loci.tsv, report.maf ...
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "DIR", required_unless_present = "schema")]
+    output: Option<PathBuf>,
+    /// Print the JSON Schema of report.json, and do nothing else
+    #[arg(long, exclusive = true)]
+    schema: bool,
 }
 
 /// Makes the report and says what is in it.
 pub fn run(args: &Args) -> Result<()> {
-    let reference = Reference::open(&args.index)?;
+    if args.schema {
+        let text = report::schema();
+        let out = &mut std::io::stdout().lock();
+        return out
+            .write_all(text.as_bytes())
+            .map_err(Error::io("standard output"));
+    }
+    let (Some(calls), Some(index), Some(genes), Some(panel), Some(output)) = (
+        &args.calls,
+        &args.index,
+        &args.genes,
+        &args.panel,
+        &args.output,
+    ) else {
+        return Err(Error::usage(
+            "calls, --index, --genes, --panel and --output are needed",
+            "See theralign report --help.",
+        ));
+    };
+    let reference = Reference::open(index)?;
     let summary = report::run(
         &reference,
         &ReportOptions {
-            calls: args.calls.clone(),
-            genes: args.genes.clone(),
-            panel: args.panel.clone(),
+            calls: calls.clone(),
+            genes: genes.clone(),
+            panel: panel.clone(),
             tumor: args.tumor_type.clone(),
             depth: args.depth.clone(),
             reads: args.reads.clone(),
@@ -82,7 +110,7 @@ pub fn run(args: &Args) -> Result<()> {
             sample: args.sample.clone(),
             qc: args.qc.clone(),
             knowledge: args.knowledge.options()?,
-            out: args.output.clone(),
+            out: output.clone(),
         },
     )?;
     for warning in &summary.report.warnings {
@@ -102,8 +130,20 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// The files that the report rests on, hashed; the reads are not: they are large, and the calls rest on them.
 fn inputs(args: &Args) -> Result<Vec<Hashed>> {
-    let always = [&args.calls, &args.genes, &args.panel];
-    let optional = [&args.depth, &args.qc, &args.consent, &args.gates, &args.mother, &args.father];
-    let files = always.into_iter().chain(optional.into_iter().flatten());
-    files.chain(&args.knowledge.files).map(|f| Hashed::of(f)).collect()
+    let files = [
+        &args.calls,
+        &args.genes,
+        &args.panel,
+        &args.depth,
+        &args.qc,
+        &args.consent,
+        &args.gates,
+        &args.mother,
+        &args.father,
+    ];
+    let files = files.into_iter().flatten();
+    files
+        .chain(&args.knowledge.files)
+        .map(|f| Hashed::of(f))
+        .collect()
 }

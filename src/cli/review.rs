@@ -47,18 +47,28 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let path = args.folder.join("report.json");
     let mut json = String::new();
-    input::open(&path)?.read_to_string(&mut json).map_err(Error::io(&path))?;
+    input::open(&path)?
+        .read_to_string(&mut json)
+        .map_err(Error::io(&path))?;
     let mut reviewed = Reviewed::read(&path.display().to_string(), &json)?;
     let Some(by) = args.by.as_deref() else {
         return say(&state(&reviewed));
     };
     if by.trim().is_empty() || by.contains(char::is_control) {
-        return Err(Error::usage("--by names nobody", "Give the reviewer's name."));
+        return Err(Error::usage(
+            "--by names nobody",
+            "Give the reviewer's name.",
+        ));
     }
     let on = day(args.on.as_deref())?;
     let comment = || args.comment.clone();
     // All or nothing: names are looked up before anything is written.
-    let meant = |names: &[String]| names.iter().map(|n| reviewed.meant(n)).collect::<Result<Vec<_>>>();
+    let meant = |names: &[String]| {
+        names
+            .iter()
+            .map(|n| reviewed.meant(n))
+            .collect::<Result<Vec<_>>>()
+    };
     let (accepted, rejected) = (meant(&args.accept)?, meant(&args.reject)?);
     let mut steps: Vec<(Action, Option<String>)> = Vec::new();
     if args.reopen {
@@ -71,7 +81,10 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if steps.is_empty() {
         if args.comment.is_none() {
-            return Err(Error::usage("--by, but nothing that is done", "Add --accept, --reject, --comment, --sign or --reopen."));
+            return Err(Error::usage(
+                "--by, but nothing that is done",
+                "Add --accept, --reject, --comment, --sign or --reopen.",
+            ));
         }
         steps.push((Action::Comment, None));
     }
@@ -86,7 +99,10 @@ pub fn run(args: &Args) -> Result<()> {
 fn day(given: Option<&str>) -> Result<String> {
     match given {
         Some(day) if date::days(day).is_some() => Ok(day.into()),
-        Some(day) => Err(Error::usage(format!("--on {day} is no day"), "Give it as 2026-01-31.")),
+        Some(day) => Err(Error::usage(
+            format!("--on {day} is no day"),
+            "Give it as 2026-01-31.",
+        )),
         None => Ok(date::today()),
     }
 }
@@ -96,8 +112,14 @@ fn state(reviewed: &Reviewed) -> String {
     let report = reviewed.report();
     let text = |v: &serde_json::Value| v.as_str().unwrap_or("-").to_string();
     let mut out = String::from("tier\tstate\tby\tfinding\tid\tcomment\n");
-    let weighty = |f: &&serde_json::Value| review::decides(f) || f["review"]["state"] != "suggested";
-    for f in report["findings"].as_array().into_iter().flatten().filter(weighty) {
+    let weighty =
+        |f: &&serde_json::Value| review::decides(f) || f["review"]["state"] != "suggested";
+    for f in report["findings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(weighty)
+    {
         let r = &f["review"];
         let _ = writeln!(
             out,
@@ -128,5 +150,8 @@ fn state(reviewed: &Reviewed) -> String {
 }
 
 fn say(text: &str) -> Result<()> {
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Error::io("standard output"))
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(Error::io("standard output"))
 }

@@ -1,8 +1,6 @@
 //! `theralign run`: reads in, report out; every step between, in one folder.
 
-use super::common::{
-    DeviceChoice, KnowledgeChoice, Redact, Sorting, Threads, Timing, actionable,
-};
+use super::common::{DeviceChoice, KnowledgeChoice, Redact, Sorting, Threads, Timing, actionable};
 use super::consensus::{Molecules, tell, write_metrics};
 use crate::align::record::Style;
 use crate::align::{LEAST_SCORE, run as align};

@@ -70,8 +70,17 @@ impl ReadGroup {
 
     /// Leaves out what may tell where and when the sample was sequenced: CN, DS, DT, PU.
     pub fn redact(&mut self) {
-        let tells = |field: &&str| !["CN:", "DS:", "DT:", "PU:"].iter().any(|t| field.starts_with(t));
-        self.line = self.line.split('\t').filter(tells).collect::<Vec<_>>().join("\t");
+        let tells = |field: &&str| {
+            !["CN:", "DS:", "DT:", "PU:"]
+                .iter()
+                .any(|t| field.starts_with(t))
+        };
+        self.line = self
+            .line
+            .split('\t')
+            .filter(tells)
+            .collect::<Vec<_>>()
+            .join("\t");
     }
 }
 
@@ -118,7 +127,8 @@ mod tests {
 
     #[test]
     fn redacted_read_groups_keep_sample_and_library() {
-        let line = "@RG\tID:a\tCN:Clinic\tDT:2026-01-31\tSM:s\tLB:l\tPU:HX7.1\tDS:Jane\tPL:ILLUMINA";
+        let line =
+            "@RG\tID:a\tCN:Clinic\tDT:2026-01-31\tSM:s\tLB:l\tPU:HX7.1\tDS:Jane\tPL:ILLUMINA";
         let mut group = ReadGroup::parse(line).unwrap();
         group.redact();
         assert_eq!(group.line, "@RG\tID:a\tSM:s\tLB:l\tPL:ILLUMINA");

@@ -1,6 +1,7 @@
 //! From the functions of alleles to a phenotype, and from phenotypes to what CPIC recommends.
 
 use super::gene::NamedAllele;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Phenotype by the functions of both alleles, or by the activity score.
@@ -10,7 +11,7 @@ pub(super) const RECOMMENDATIONS: &str =
     include_str!("../annotate/knowledge/pgx_recommendations.tsv");
 
 /// What CPIC recommends for a phenotype, in our words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Recommendation {
     /// Gene, or the genes that it takes.
     pub gene: String,

@@ -11,6 +11,7 @@ use crate::call::limit::detectable_fraction;
 use crate::domain::Span;
 use crate::format::depth::Depth;
 use crate::genome::Reference;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +67,7 @@ pub fn claim(depth: u32, somatic: bool) -> Result<f64, String> {
 }
 
 /// What became of a locus.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Outcome {
     /// Variants that meet one of its rules were called.
@@ -87,7 +88,7 @@ pub enum Outcome {
 }
 
 /// An actionable locus and what became of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Locus {
     /// Gene symbol.
     pub gene: String,
@@ -138,7 +139,7 @@ fn speaks_of_therapy(row: &Row) -> bool {
 }
 
 /// An alteration that this kind of assay cannot show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Unseen {
     /// Gene symbol or biomarker.
     pub gene: String,

@@ -2,6 +2,7 @@
 
 use crate::format::digest::sha256_of;
 use crate::{Error, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -9,13 +10,37 @@ use std::path::Path;
 const TERMS: [(&str, &str, Permits); 24] = [
     ("DUO:0000004", "no restriction", Permits::Research),
     ("DUO:0000042", "general research use", Permits::Research),
-    ("DUO:0000006", "health or medical or biomedical research", Permits::Research),
-    ("DUO:0000007", "disease specific research", Permits::Research),
-    ("DUO:0000011", "population origins or ancestry research only", Permits::Research),
-    ("DUO:0000012", "research specific restrictions", Permits::Nothing),
-    ("DUO:0000015", "no general methods research", Permits::Nothing),
+    (
+        "DUO:0000006",
+        "health or medical or biomedical research",
+        Permits::Research,
+    ),
+    (
+        "DUO:0000007",
+        "disease specific research",
+        Permits::Research,
+    ),
+    (
+        "DUO:0000011",
+        "population origins or ancestry research only",
+        Permits::Research,
+    ),
+    (
+        "DUO:0000012",
+        "research specific restrictions",
+        Permits::Nothing,
+    ),
+    (
+        "DUO:0000015",
+        "no general methods research",
+        Permits::Nothing,
+    ),
     ("DUO:0000016", "genetic studies only", Permits::Nothing),
-    ("DUO:0000018", "not for profit, non commercial use only", Permits::Nothing),
+    (
+        "DUO:0000018",
+        "not for profit, non commercial use only",
+        Permits::Nothing,
+    ),
     ("DUO:0000019", "publication required", Permits::Nothing),
     ("DUO:0000020", "collaboration required", Permits::Nothing),
     ("DUO:0000021", "ethics approval required", Permits::Nothing),
@@ -23,12 +48,32 @@ const TERMS: [(&str, &str, Permits); 24] = [
     ("DUO:0000024", "publication moratorium", Permits::Nothing),
     ("DUO:0000025", "time limit on use", Permits::Nothing),
     ("DUO:0000026", "user specific restriction", Permits::Nothing),
-    ("DUO:0000027", "project specific restriction", Permits::Nothing),
-    ("DUO:0000028", "institution specific restriction", Permits::Nothing),
-    ("DUO:0000029", "return to database or resource", Permits::Nothing),
+    (
+        "DUO:0000027",
+        "project specific restriction",
+        Permits::Nothing,
+    ),
+    (
+        "DUO:0000028",
+        "institution specific restriction",
+        Permits::Nothing,
+    ),
+    (
+        "DUO:0000029",
+        "return to database or resource",
+        Permits::Nothing,
+    ),
     ("DUO:0000043", "clinical care use", Permits::Nothing),
-    ("DUO:0000044", "population origins or ancestry research prohibited", Permits::Nothing),
-    ("DUO:0000045", "not for profit organisation use only", Permits::Nothing),
+    (
+        "DUO:0000044",
+        "population origins or ancestry research prohibited",
+        Permits::Nothing,
+    ),
+    (
+        "DUO:0000045",
+        "not for profit organisation use only",
+        Permits::Nothing,
+    ),
     ("DUO:0000046", "non-commercial use only", Permits::Nothing),
     ("DUO:0000001", "data use permission", Permits::Nothing),
 ];
@@ -60,7 +105,7 @@ struct File {
 }
 
 /// What a report may show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Consent {
     /// SHA-256 of the file; `null` if none was given.
     pub sha256: Option<String>,
@@ -77,7 +122,7 @@ pub struct Consent {
 }
 
 /// A term of an ontology.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Term {
     /// Its identifier.
     pub id: String,
@@ -119,7 +164,10 @@ impl Consent {
         let mut research = false;
         for code in &file.duo {
             let Some((_, name, permits)) = TERMS.iter().find(|(id, ..)| id == code) else {
-                let all: Vec<String> = TERMS.iter().map(|(id, n, _)| format!("{id} ({n})")).collect();
+                let all: Vec<String> = TERMS
+                    .iter()
+                    .map(|(id, n, _)| format!("{id} ({n})"))
+                    .collect();
                 return Err(wrong(
                     format!("{code} is no code of the Data Use Ontology that is known here"),
                     format!("Known are {}.", all.join(", ")),
@@ -166,7 +214,7 @@ impl Consent {
 }
 
 /// Why a germline finding may be shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Asked {
     /// The test was ordered for its gene.
@@ -192,7 +240,10 @@ mod tests {
         assert_eq!(c.germline("LDLR", "Cardiovascular", true), None);
         let c = read(r#"{"germline": ["Cancer"], "secondary_findings": true}"#).unwrap();
         assert_eq!(c.germline("BRCA1", "Cancer", true), Some(Asked::Ordered));
-        assert_eq!(c.germline("LDLR", "Cardiovascular", true), Some(Asked::Secondary));
+        assert_eq!(
+            c.germline("LDLR", "Cardiovascular", true),
+            Some(Asked::Secondary)
+        );
         assert_eq!(c.germline("SCN1A", "Other", false), None);
     }
 
@@ -201,7 +252,10 @@ mod tests {
         assert!(read(r#"{"duo": ["DUO:0000042"]}"#).unwrap().research_export);
         assert!(!read(r#"{"duo": ["DUO:0000043"]}"#).unwrap().research_export);
         let e = read(r#"{"duo": ["DUO:0000043"], "research_export": true}"#).unwrap_err();
-        assert!(e.to_string().contains("no DUO code permits research"), "{e}");
+        assert!(
+            e.to_string().contains("no DUO code permits research"),
+            "{e}"
+        );
     }
 
     #[test]

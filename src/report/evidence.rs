@@ -12,6 +12,7 @@ use crate::call::allele::normalized;
 use crate::domain::Variant;
 use crate::format::calls::{Call, Phase};
 use crate::genome::Reference;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Genes whose variants matter for the dose of drugs and not as targets.
@@ -20,7 +21,7 @@ pub(super) const PHARMACOGENES: [&str; 10] = [
 ];
 
 /// AMP/ASCO/CAP tier (2017), computed as PCGR does; most important first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub enum Tier {
     /// Strong significance: level A or B evidence for this tumor or for any.
     #[serde(rename = "I")]
@@ -54,7 +55,7 @@ pub fn tier_of(direction: Direction, level: char, relation: Relation) -> Option<
 }
 
 /// What a statement means for the tumor at hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// On a US label for this tumor.
@@ -66,7 +67,7 @@ pub enum Standing {
 }
 
 /// A statement of the knowledge that applies to a finding.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Evidence {
     /// Row of the knowledge table.
     pub row: String,
@@ -106,7 +107,7 @@ pub struct Evidence {
 }
 
 /// A variant with what is known of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Finding {
     /// `CONTIG-POSITION-REF-ALT`, as in the VCF: what a review names it by.
     pub id: String,
@@ -183,10 +184,69 @@ pub struct Finding {
     pub(super) normal: Variant,
 }
 
+/// Genes whose variants in blood are most often of its ageing cells and not of a solid tumor (clonal
+/// haematopoiesis: Jaiswal 2014, PMID 25426837; Genovese 2014, PMID 25426838; Razavi 2019, PMID 31768066).
+const BLOOD_GENES: [&str; 13] = [
+    "ASXL1", "CBL", "DNMT3A", "GNAS", "GNB1", "IDH2", "JAK2", "PPM1D", "SF3B1", "SRSF2", "TET2",
+    "TP53", "U2AF1",
+];
+
+/// Above this fraction a clone of the blood would be most of it.
+const MOST_OF_BLOOD: f64 = 0.3;
+
 impl Finding {
+    /// Points out what may be of the blood in a tumor that is not of it.
+    fn note_blood(&mut self, tumor: &Tumor, somatic: bool) {
+        let of_blood = ["MYELOID", "LYMPH"];
+        let is = |code: &String| of_blood.contains(&code.as_str());
+        let blood = is(&tumor.code) || tumor.ancestors.iter().any(is);
+        let low = self.fraction.is_some_and(|f| f < MOST_OF_BLOOD);
+        if somatic
+            && !blood
+            && low
+            && self.tier.is_some()
+            && BLOOD_GENES.contains(&self.gene.as_str())
+        {
+            self.notes.push(format!(
+                "{} is a gene of clonal haematopoiesis: blood cells in the sample may carry it, not the tumor;                  a matched blood sample tells",
+                self.gene
+            ));
+        }
+    }
+
+    /// Points out a change of the protein that the gene's other transcripts have and this one has not.
+    fn note_others(&mut self, genes: &GeneModel, reference: &Reference) {
+        if self
+            .effect
+            .as_ref()
+            .is_some_and(|e| e.consequences[0].alters_protein())
+        {
+            return;
+        }
+        let found = genes.others.iter().enumerate().find_map(|(i, t)| {
+            let e = effect(&self.normal, i, t, reference)?;
+            (t.fault.is_none() && e.consequences[0].alters_protein()).then_some((t, e))
+        });
+        if let Some((t, e)) = found {
+            let change = e
+                .protein
+                .as_ref()
+                .map_or(e.hgvs_c.clone(), ProteinChange::hgvs);
+            self.notes.push(format!(
+                "{}, which does not stand for {} here, would be changed: {} ({}); the tier does not count it",
+                t.model.id,
+                t.model.gene,
+                change,
+                e.consequences[0].term().replace('_', " ")
+            ));
+        }
+    }
+
     /// Is there evidence of resistance in this tumor?
     pub fn speaks_against(&self) -> bool {
-        self.resistance.iter().any(|e| e.relation != Relation::Other)
+        self.resistance
+            .iter()
+            .any(|e| e.relation != Relation::Other)
     }
 }
 
@@ -351,6 +411,8 @@ pub(super) fn state(f: &mut Finding, knowledge: &Knowledge, tumor: &Tumor, sampl
         tier(&f.sensitivity, &f.resistance, alters, &f.gene)
     };
     f.germline = germline(f, knowledge, somatic);
+    f.note_blood(tumor, somatic);
+    f.note_others(sample.assessor.genes, sample.assessor.reference);
 }
 
 fn region(e: &Effect) -> String {
@@ -378,6 +440,9 @@ fn statement(row: &Row, rule: &Rule, tumor: &Tumor, somatic: bool) -> Evidence {
         caveats.push(
             "taken as loss of function by its kind; its pathogenicity was not reviewed".into(),
         );
+    }
+    if row.withdrawn {
+        caveats.push("withdrawn from the US market: no approval stands".into());
     }
     if row.codes.is_empty() {
         caveats.push("its disease has no OncoTree code here: taken as another tumor".into());

@@ -13,7 +13,11 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// When the VCF or the gene model cannot be read again.
-pub fn maf(reference: &Reference, options: &ReportOptions, report: &mut Report) -> Result<Option<String>> {
+pub fn maf(
+    reference: &Reference,
+    options: &ReportOptions,
+    report: &mut Report,
+) -> Result<Option<String>> {
     if !report.consent.research_export {
         return Ok(None);
     }
@@ -34,7 +38,9 @@ pub fn maf(reference: &Reference, options: &ReportOptions, report: &mut Report) 
     )?;
     // Only what the report shows.
     let rows = maf_file::rows(&annotated, reference);
-    let shown = rows.into_iter().filter(|r| !report.withheld_genes.contains(&r.annotation.gene));
+    let shown = rows
+        .into_iter()
+        .filter(|r| !report.withheld_genes.contains(&r.annotation.gene));
     Ok(Some(maf_file::text(shown, assembly)))
 }
 
@@ -84,7 +90,12 @@ fn text(v: &Value) -> String {
 }
 
 fn list(v: &Value) -> String {
-    v.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(",")
+    v.as_array()
+        .into_iter()
+        .flatten()
+        .map(text)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// The drugs of the statements of a standing; of all where none is named. Each once.

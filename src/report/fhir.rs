@@ -28,7 +28,11 @@ struct Bundle<'a> {
 pub fn bundle(report: &Value) -> String {
     let mut b = Bundle {
         report,
-        status: if report["review"]["state"] == "signed" { "final" } else { "preliminary" },
+        status: if report["review"]["state"] == "signed" {
+            "final"
+        } else {
+            "preliminary"
+        },
         entries: Vec::new(),
         results: Vec::new(),
     };
@@ -104,12 +108,19 @@ impl Bundle<'_> {
             fields.shift_insert(1, "id".into(), json!(uuid));
         }
         let url = format!("urn:uuid:{uuid}");
-        self.entries.push(json!({"fullUrl": url, "resource": resource}));
+        self.entries
+            .push(json!({"fullUrl": url, "resource": resource}));
         url
     }
 
     /// Adds an observation to the report.
-    fn observe(&mut self, key: &str, about: &(String, String), profile_name: &str, fields: Value) -> String {
+    fn observe(
+        &mut self,
+        key: &str,
+        about: &(String, String),
+        profile_name: &str,
+        fields: Value,
+    ) -> String {
         let mut o = json!({
             "resourceType": "Observation",
             "meta": profile(profile_name),
@@ -142,31 +153,74 @@ impl Bundle<'_> {
         parts.push(named("48004-6", "DNA change (c.HGVS)", &full(&f["hgvs_c"])));
         parts.push(named("48005-3", "Amino acid change (pHGVS)", &f["hgvs_p"]));
         parts.push(named("81290-9", "Genomic DNA change (gHGVS)", &f["hgvs_g"]));
-        parts.push(named("51958-7", "Transcript reference sequence [ID]", &f["transcript"]));
+        parts.push(named(
+            "51958-7",
+            "Transcript reference sequence [ID]",
+            &f["transcript"],
+        ));
         parts.push(self.assembly());
-        parts.push(component("69547-8", "Genomic ref allele [ID]", "valueString", &f["reference"]));
-        parts.push(component("69551-0", "Genomic alt allele [ID]", "valueString", &f["alternate"]));
+        parts.push(component(
+            "69547-8",
+            "Genomic ref allele [ID]",
+            "valueString",
+            &f["reference"],
+        ));
+        parts.push(component(
+            "69551-0",
+            "Genomic alt allele [ID]",
+            "valueString",
+            &f["alternate"],
+        ));
         parts.push(named("48000-4", "Chromosome", &f["contig"]));
         if let Some(start) = f["position"].as_u64() {
             let end = start + text(&f["reference"]).len() as u64 - 1;
             let range = json!({"low": {"value": start}, "high": {"value": end}});
-            parts.push(component("81254-5", "Genomic allele start-end", "valueRange", &range));
+            parts.push(component(
+                "81254-5",
+                "Genomic allele start-end",
+                "valueRange",
+                &range,
+            ));
             let counting = coding(LOINC, "LA30102-0", "1-based character counting");
-            parts.push(component("92822-6", "Genomic coord system", "valueCodeableConcept", &counting));
+            parts.push(component(
+                "92822-6",
+                "Genomic coord system",
+                "valueCodeableConcept",
+                &counting,
+            ));
         }
         if !f["fraction"].is_null() {
             let share = json!({"value": f["fraction"], "unit": "relative frequency of a particular allele in the specimen", "system": "http://unitsofmeasure.org", "code": "1"});
-            parts.push(component("81258-6", "Sample variant allelic frequency [NFr]", "valueQuantity", &share));
+            parts.push(component(
+                "81258-6",
+                "Sample variant allelic frequency [NFr]",
+                "valueQuantity",
+                &share,
+            ));
         }
         if !f["depth"].is_null() {
             let depth = json!({"value": f["depth"], "unit": "fragments", "system": "http://unitsofmeasure.org", "code": "1"});
-            parts.push(component("82121-5", "Allelic read depth", "valueQuantity", &depth));
+            parts.push(component(
+                "82121-5",
+                "Allelic read depth",
+                "valueQuantity",
+                &depth,
+            ));
         }
-        let class = if germline { ("LA6683-2", "Germline") } else { ("LA6684-0", "Somatic") };
+        let class = if germline {
+            ("LA6683-2", "Germline")
+        } else {
+            ("LA6684-0", "Somatic")
+        };
         // A tumor's variant that may be inherited is not called somatic.
         if f["germline"].is_null() {
             let class = coding(LOINC, class.0, class.1);
-            parts.push(component("48002-0", "Genomic source class [Type]", "valueCodeableConcept", &class));
+            parts.push(component(
+                "48002-0",
+                "Genomic source class [Type]",
+                "valueCodeableConcept",
+                &class,
+            ));
         }
         for term in list(&f["consequences"]) {
             parts.push(named("48006-1", "Molecular consequence", term));
@@ -174,7 +228,14 @@ impl Bundle<'_> {
         parts.retain(|p| !p.is_null());
         let mut notes: Vec<String> = list(&f["notes"]).map(text).collect();
         if !f["tier"].is_null() {
-            notes.insert(0, format!("AMP/ASCO/CAP tier {}: {}", text(&f["tier"]), text(&f["tier_reason"])));
+            notes.insert(
+                0,
+                format!(
+                    "AMP/ASCO/CAP tier {}: {}",
+                    text(&f["tier"]),
+                    text(&f["tier_reason"])
+                ),
+            );
         }
         notes.extend(f["germline"].as_str().map(String::from));
         notes.push(opinion(&f["review"]));
@@ -185,7 +246,12 @@ impl Bundle<'_> {
             "note": notes,
             "component": parts,
         });
-        self.observe(&format!("variant {}", text(&f["id"])), about, "variant", fields)
+        self.observe(
+            &format!("variant {}", text(&f["id"])),
+            about,
+            "variant",
+            fields,
+        )
     }
 
     fn assembly(&self) -> Value {
@@ -194,18 +260,38 @@ impl Bundle<'_> {
             Some("GRCh38") => coding(LOINC, "LA26806-2", "GRCh38"),
             _ => return Value::Null,
         };
-        component("62374-4", "Human reference sequence assembly version", "valueCodeableConcept", &coded)
+        component(
+            "62374-4",
+            "Human reference sequence assembly version",
+            "valueCodeableConcept",
+            &coded,
+        )
     }
 
-    fn implication(&mut self, e: &Value, f: &Value, variant: &str, kind: &str, about: &(String, String)) {
+    fn implication(
+        &mut self,
+        e: &Value,
+        f: &Value,
+        variant: &str,
+        kind: &str,
+        about: &(String, String),
+    ) {
         let predicted = match kind {
-            "sensitivity" => json!({"coding": [{"system": LOINC, "code": "LA9661-5", "display": "Presumed responsive"}]}),
-            _ => json!({"coding": [{"system": LOINC, "code": "LA9660-7", "display": "Presumed resistant"}]}),
+            "sensitivity" => {
+                json!({"coding": [{"system": LOINC, "code": "LA9661-5", "display": "Presumed responsive"}]})
+            }
+            _ => {
+                json!({"coding": [{"system": LOINC, "code": "LA9660-7", "display": "Presumed resistant"}]})
+            }
         };
         let parts = [
             named("51963-7", "Medication assessed [ID]", &e["therapy"]),
             named("81259-4", "Associated phenotype", &e["tumor"]),
-            named("93044-6", "Level of evidence", &json!(format!("CIViC level {}", text(&e["level"])))),
+            named(
+                "93044-6",
+                "Level of evidence",
+                &json!(format!("CIViC level {}", text(&e["level"]))),
+            ),
             json!({"code": guide_code("therapeutic-implication", "Therapeutic Implication"), "valueCodeableConcept": predicted}),
         ];
         let sources = list(&e["sources"]).filter_map(|s| s["url"].as_str());
@@ -250,7 +336,10 @@ impl Bundle<'_> {
             let least = l["at_least"].as_f64().unwrap_or(1.0);
             (
                 coding(LOINC, "LA9634-2", "Absent"),
-                format!("not present in {:.1} % of molecules or more, with a probability of 95 %; nothing is said of smaller fractions", least * 100.0),
+                format!(
+                    "not present in {:.1} % of molecules or more, with a probability of 95 %; nothing is said of smaller fractions",
+                    least * 100.0
+                ),
             )
         } else {
             (
@@ -260,7 +349,10 @@ impl Bundle<'_> {
         };
         let places: Vec<String> = list(&l["places"]).map(text).collect();
         let name = format!("{} {}", text(&l["gene"]), text(&l["name"]));
-        let mut parts = vec![named("48018-6", "Gene studied [ID]", &l["gene"]), self.assembly()];
+        let mut parts = vec![
+            named("48018-6", "Gene studied [ID]", &l["gene"]),
+            self.assembly(),
+        ];
         parts.retain(|p| !p.is_null());
         let fields = json!({
             "code": coding(LOINC, "69548-6", "Genetic variant assessment"),
@@ -279,12 +371,20 @@ impl Bundle<'_> {
             "component": [named("48018-6", "Gene studied [ID]", &g["gene"])],
         });
         if names.is_empty() {
-            fields["dataAbsentReason"] = coding("http://terminology.hl7.org/CodeSystem/data-absent-reason", "unknown", "Unknown");
+            fields["dataAbsentReason"] = coding(
+                "http://terminology.hl7.org/CodeSystem/data-absent-reason",
+                "unknown",
+                "Unknown",
+            );
         } else {
             fields["valueCodeableConcept"] = json!({"text": names.join(" or ")});
         }
         let notes = [text(&g["phenotype"]), text(&g["note"])];
-        let notes: Vec<Value> = notes.into_iter().filter(|n| !n.is_empty()).map(|n| json!({"text": n})).collect();
+        let notes: Vec<Value> = notes
+            .into_iter()
+            .filter(|n| !n.is_empty())
+            .map(|n| json!({"text": n}))
+            .collect();
         if !notes.is_empty() {
             fields["note"] = json!(notes);
         }
@@ -309,14 +409,23 @@ impl Bundle<'_> {
                     }),
                 ],
             });
-            self.observe(&format!("advice {gene} {i}"), about, "therapeutic-implication", fields);
+            self.observe(
+                &format!("advice {gene} {i}"),
+                about,
+                "therapeutic-implication",
+                fields,
+            );
         }
     }
 }
 
 fn opinion(review: &Value) -> String {
     match review["state"].as_str() {
-        Some("reviewed") => format!("reviewed by {}, {}", text(&review["by"]), text(&review["on"])),
+        Some("reviewed") => format!(
+            "reviewed by {}, {}",
+            text(&review["by"]),
+            text(&review["on"])
+        ),
         _ => "suggested by the program; not reviewed".into(),
     }
 }
@@ -355,13 +464,20 @@ fn component(code: &str, display: &str, kind: &str, value: &Value) -> Value {
 fn named(code: &str, display: &str, value: &Value) -> Value {
     match text(value) {
         none if none.is_empty() => Value::Null,
-        some => component(code, display, "valueCodeableConcept", &json!({"text": some})),
+        some => component(
+            code,
+            display,
+            "valueCodeableConcept",
+            &json!({"text": some}),
+        ),
     }
 }
 
 /// A UUID made of a name (RFC 9562, version 8).
 fn uuid(name: &str) -> String {
-    let mut bytes: [u8; 16] = Sha256::digest(name.as_bytes())[..16].try_into().expect("16 bytes");
+    let mut bytes: [u8; 16] = Sha256::digest(name.as_bytes())[..16]
+        .try_into()
+        .expect("16 bytes");
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let h = hex(&bytes);

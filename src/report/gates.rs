@@ -3,6 +3,7 @@
 use super::Report;
 use super::assess::Outcome;
 use crate::{Error, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -57,7 +58,7 @@ impl Limits {
 }
 
 /// How a sample stands to a gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It holds.
@@ -71,7 +72,7 @@ pub enum Status {
 }
 
 /// One gate.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Gate {
     /// What is looked at.
     pub name: &'static str,
@@ -134,7 +135,11 @@ pub fn judge(report: &Report, limits: &Limits) -> Vec<Gate> {
         None => missing("reads on target", limit, "shares"),
         Some(f) => Gate {
             name: "reads on target",
-            status: if f >= limits.on_target { Status::Pass } else { Status::Warn },
+            status: if f >= limits.on_target {
+                Status::Pass
+            } else {
+                Status::Warn
+            },
             found: percent(f),
             limit,
         },
@@ -146,7 +151,11 @@ pub fn judge(report: &Report, limits: &Limits) -> Vec<Gate> {
         .count();
     gates.push(Gate {
         name: "actionable loci",
-        status: if open <= limits.unassessed { Status::Pass } else { Status::Warn },
+        status: if open <= limits.unassessed {
+            Status::Pass
+        } else {
+            Status::Warn
+        },
         found: format!("{open} of this tumor type's loci in the panel's genes were not assessed"),
         limit: format!("at most {}", limits.unassessed),
     });
@@ -173,11 +182,16 @@ fn depth(report: &Report, limits: &Limits, percent: &dyn Fn(f64) -> String) -> G
     let (status, found) = match report.panel.deep_bases {
         None => (
             Status::Fail,
-            "no depth file was given: what was not found cannot be told from what was not seen".into(),
+            "no depth file was given: what was not found cannot be told from what was not seen"
+                .into(),
         ),
         Some(deep) => {
             let share = deep as f64 / report.panel.bases.max(1) as f64;
-            let status = if share >= limits.depth_share { Status::Pass } else { Status::Fail };
+            let status = if share >= limits.depth_share {
+                Status::Pass
+            } else {
+                Status::Fail
+            };
             (status, percent(share))
         }
     };
@@ -193,13 +207,19 @@ fn depth(report: &Report, limits: &Limits, percent: &dyn Fn(f64) -> String) -> G
 fn identity(report: &Report) -> Gate {
     let same = &report.qc["same_person"];
     let (status, found) = match same["verdict"].as_str() {
-        Some("same_person") => (Status::Pass, "the same person as the other sample".to_string()),
+        Some("same_person") => (
+            Status::Pass,
+            "the same person as the other sample".to_string(),
+        ),
         Some("other_person") => (Status::Fail, "not the person of the other sample".into()),
         Some("same_reads") => (Status::Fail, "the other sample's own reads".into()),
         Some(_) => (Status::Warn, "the sites that both have do not tell".into()),
         None => (
             Status::NotAssessed,
-            same["not_assessed"].as_str().unwrap_or("the quality figures do not tell").into(),
+            same["not_assessed"]
+                .as_str()
+                .unwrap_or("the quality figures do not tell")
+                .into(),
         ),
     };
     Gate {

@@ -13,6 +13,7 @@ use crate::format::calls::{self, Call};
 use crate::format::depth::Depth;
 use crate::genome::Reference;
 use crate::{Error, Result};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::Path;
 
@@ -21,7 +22,7 @@ use std::path::Path;
 const PARENT_DEPTH: u32 = 20;
 
 /// The section.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Germline {
     /// `shown`, `not_requested` or `not_assessed`.
     pub status: &'static str,
@@ -34,7 +35,7 @@ pub struct Germline {
 }
 
 /// A germline variant in a gene that was asked for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Inherited {
     /// [`Finding::id`].
     pub id: String,
@@ -65,7 +66,7 @@ pub struct Inherited {
 }
 
 /// A statement of ClinVar.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Assertion {
     /// Clinical significance.
     pub significance: String,
@@ -80,7 +81,7 @@ pub struct Assertion {
 }
 
 /// A criterion, as the data at hand fulfil it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Criterion {
     /// `PVS1`, `PM4` ...
     pub code: &'static str,
@@ -89,7 +90,7 @@ pub struct Criterion {
 }
 
 /// Where a variant is from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Family {
     /// `mother`, `father`, `both`, `either`, `de_novo`, `inconsistent`, `not_assessed`.
     pub origin: &'static str,
@@ -250,7 +251,9 @@ pub fn section(
         return Germline {
             status: "not_requested",
             reason: match consent.sha256 {
-                None => "no consent file was given, so nothing is said of hereditary disease".into(),
+                None => {
+                    "no consent file was given, so nothing is said of hereditary disease".into()
+                }
                 Some(_) => "the consent does not ask for it".into(),
             },
             genes,
@@ -381,10 +384,14 @@ fn criteria(
             ),
         );
     }
-    if matches!(first, C::InframeInsertion | C::InframeDeletion | C::StopLost) {
+    if matches!(
+        first,
+        C::InframeInsertion | C::InframeDeletion | C::StopLost
+    ) {
         add(
             "PM4",
-            "the protein's length changes in frame. To be judged: that it is not in a repeat".into(),
+            "the protein's length changes in frame. To be judged: that it is not in a repeat"
+                .into(),
         );
     }
     if first == C::Missense {
@@ -392,7 +399,9 @@ fn criteria(
         let codon = &f.name[..f.name.len() - 1];
         let near = knowledge.of_gene(&f.gene).filter(|r| {
             weight(&r.significance) == 0
-                && r.sources.iter().any(|s| matches!(s, Source::ClinVar { .. }))
+                && r.sources
+                    .iter()
+                    .any(|s| matches!(s, Source::ClinVar { .. }))
                 && !r.alteration.ends_with(&format!("({})", f.hgvs_c))
         });
         let (mut same, mut other) = (Vec::new(), Vec::new());
@@ -408,10 +417,22 @@ fn criteria(
             }
         }
         if !same.is_empty() {
-            add("PS1", format!("the same change of the protein is called pathogenic: {}", same.join(", ")));
+            add(
+                "PS1",
+                format!(
+                    "the same change of the protein is called pathogenic: {}",
+                    same.join(", ")
+                ),
+            );
         }
         if !other.is_empty() {
-            add("PM5", format!("another change of this codon is called pathogenic: {}", other.join(", ")));
+            add(
+                "PM5",
+                format!(
+                    "another change of this codon is called pathogenic: {}",
+                    other.join(", ")
+                ),
+            );
         }
     }
     if first == C::Synonymous {
@@ -420,7 +441,11 @@ fn criteria(
             "silent, and outside of the splice windows. To be judged: that the base is not conserved".into(),
         );
     }
-    if let Some(Family { origin: "de_novo", reason }) = family {
+    if let Some(Family {
+        origin: "de_novo",
+        reason,
+    }) = family
+    {
         add("PM6", reason.clone());
     }
     if assertions.iter().any(|a| weight(&a.significance) == 0) {
@@ -436,15 +461,27 @@ fn pairs(all: &mut [Inherited], findings: &[Finding]) {
         .iter()
         .map(|a| {
             let others = all.iter().filter(|b| {
-                b.id != a.id && b.gene == a.gene && a.inheritance.starts_with("AR")
-                    && a.zygosity == "heterozygous" && b.zygosity == "heterozygous"
+                b.id != a.id
+                    && b.gene == a.gene
+                    && a.inheritance.starts_with("AR")
+                    && a.zygosity == "heterozygous"
+                    && b.zygosity == "heterozygous"
             });
             let said = others.map(|b| {
-                let origins = (a.family.as_ref().map(|f| f.origin), b.family.as_ref().map(|f| f.origin));
+                let origins = (
+                    a.family.as_ref().map(|f| f.origin),
+                    b.family.as_ref().map(|f| f.origin),
+                );
                 let how = match (origins, phase(&a.id).zip(phase(&b.id))) {
-                    ((Some("mother"), Some("father")) | (Some("father"), Some("mother")), _) => "on the other copy (each from one parent)",
-                    ((Some("mother"), Some("mother")) | (Some("father"), Some("father")), _) => "on the same copy (both from one parent)",
-                    (_, Some((x, y))) if x.shares_haplotype(y) => "on the same copy (phased by reads)",
+                    ((Some("mother"), Some("father")) | (Some("father"), Some("mother")), _) => {
+                        "on the other copy (each from one parent)"
+                    }
+                    ((Some("mother"), Some("mother")) | (Some("father"), Some("father")), _) => {
+                        "on the same copy (both from one parent)"
+                    }
+                    (_, Some((x, y))) if x.shares_haplotype(y) => {
+                        "on the same copy (phased by reads)"
+                    }
                     (_, Some((x, y))) if x.is_apart(y) => "on the other copy (phased by reads)",
                     _ => "on this or the other copy: not known",
                 };

@@ -18,6 +18,7 @@ pub mod review;
 #[cfg(test)]
 mod tests;
 
+use crate::annotate::gene_model::Keep;
 use crate::annotate::knowledge::{self, Extra, Origin};
 use crate::annotate::{GeneModel, Knowledge, Relation, Rule, Tumor};
 use crate::call::sample::Bam;
@@ -32,6 +33,7 @@ use germline::{Germline, Parent, Parents};
 use panel::Panel;
 use profile::Sample;
 use review::Review;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -96,7 +98,7 @@ impl Default for KnowledgeOptions {
 }
 
 /// How a report came about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Made {
     /// The command.
     pub command: String,
@@ -108,7 +110,7 @@ pub struct Made {
 }
 
 /// A file and its hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Hashed {
     /// Its name, without its folder.
     pub name: String,
@@ -161,7 +163,7 @@ impl ReportSummary {
 
 /// Everything that report.json holds. Fields keep their order; there is no clock time and no path
 /// in it, so that equal inputs give equal bytes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
@@ -236,7 +238,7 @@ pub struct Report {
 pub const SCHEMA: &str = "theralign-report/2";
 
 /// A measure that a small panel cannot give.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Biomarker {
     /// Its name.
     pub name: &'static str,
@@ -247,7 +249,7 @@ pub struct Biomarker {
 }
 
 /// The panel as the report used it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PanelInfo {
     /// File name.
     pub name: String,
@@ -262,7 +264,7 @@ pub struct PanelInfo {
 }
 
 /// The gene model as the report used it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct GeneModelInfo {
     /// File name.
     pub name: String,
@@ -273,7 +275,7 @@ pub struct GeneModelInfo {
 }
 
 /// One gene's transcript.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TranscriptInfo {
     /// Gene symbol.
     pub gene: String,
@@ -290,7 +292,7 @@ pub struct TranscriptInfo {
 }
 
 /// The knowledge as the report used it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct KnowledgeInfo {
     /// Version of the shipped tables.
     pub version: &'static str,
@@ -311,7 +313,7 @@ pub struct KnowledgeInfo {
 }
 
 /// A therapy for tumors without certain alterations.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct WildType {
     /// Drug.
     pub therapy: String,
@@ -324,7 +326,7 @@ pub struct WildType {
 }
 
 /// A gene of the knowledge that the panel does not touch.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct OutsideGene {
     /// Gene symbol.
     pub gene: String,
@@ -343,8 +345,8 @@ const NOTICE: &str = "For research use only. Not for use in diagnostic procedure
 pub fn run(reference: &Reference, options: &ReportOptions) -> Result<ReportSummary> {
     let mut report = make(reference, options)?;
     let maf = export::maf(reference, options, &mut report)?;
-    let value = serde_json::to_value(&report)
-        .map_err(|e| Error::Failed(format!("report.json: {e}")))?;
+    let value =
+        serde_json::to_value(&report).map_err(|e| Error::Failed(format!("report.json: {e}")))?;
     std::fs::create_dir_all(&options.out).map_err(Error::io(&options.out))?;
     let at = |name: &str| options.out.join(name);
     Output::write(&at("loci.tsv"), render::loci_tsv(&report).as_bytes())?;
@@ -356,6 +358,13 @@ pub fn run(reference: &Reference, options: &ReportOptions) -> Result<ReportSumma
         report,
         html: at("report.html"),
     })
+}
+
+/// The JSON Schema of report.json.
+pub fn schema() -> String {
+    let mut schema = serde_json::to_value(schemars::schema_for!(Report)).expect("plain data");
+    schema["title"] = format!("Report of theralign, {SCHEMA}").into();
+    review::text(&schema)
 }
 
 /// Writes what a review changes, too: report.json, and what is made of it.
@@ -386,16 +395,27 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
             all.any(|(gene, h)| gene == name || h.category == name)
         })?,
     };
-    let limits = options.gates.as_deref().map(Limits::read).transpose()?.unwrap_or_default();
+    let limits = options
+        .gates
+        .as_deref()
+        .map(Limits::read)
+        .transpose()?
+        .unwrap_or_default();
     let regions = bed::merged(&bed::read_panel(&options.panel, |name| {
         let id = reference.contig_id(name)?;
         Some((id, reference.contig(id).length))
     })?);
     let panel = Panel::new(&regions);
     let calls = calls::read(&options.calls, reference, options.sample.as_deref())?;
-    let depth_file = options.depth.clone().or_else(|| depth_beside(&options.calls));
-    let depth = depth_file.map(|path| Depth::read(&path, reference)).transpose()?;
-    let genes = GeneModel::read(&options.genes, reference, &panel.0, &knowledge)?;
+    let depth_file = options
+        .depth
+        .clone()
+        .or_else(|| depth_beside(&options.calls));
+    let depth = depth_file
+        .map(|path| Depth::read(&path, reference))
+        .transpose()?;
+    let genes =
+        GeneModel::read_keeping(&options.genes, reference, &panel.0, &knowledge, Keep::All)?;
     knowledge.settle(&genes, reference);
     let qc = match &options.qc {
         None => serde_json::Value::Null,
@@ -411,7 +431,9 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
         ));
     }
     let parent = |file: &Option<PathBuf>| {
-        file.as_deref().map(|f| Parent::read(f, reference)).transpose()
+        file.as_deref()
+            .map(|f| Parent::read(f, reference))
+            .transpose()
     };
     let parents = Parents {
         mother: parent(&options.mother)?,
@@ -508,11 +530,17 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
             findings: Vec::new(),
         }
     } else {
-        let panel_genes: Vec<&str> = genes.transcripts.iter().map(|t| t.model.gene.as_str()).collect();
+        let panel_genes: Vec<&str> = genes
+            .transcripts
+            .iter()
+            .map(|t| t.model.gene.as_str())
+            .collect();
         germline::section(&findings, &panel_genes, &knowledge, &consent, &parents)
     };
     let deep = |depth: &Depth| -> u64 {
-        let all = regions.iter().flat_map(|&(contig, span)| depth.each(contig, span));
+        let all = regions
+            .iter()
+            .flat_map(|&(contig, span)| depth.each(contig, span));
         all.filter(|&d| d >= limits.depth).count() as u64
     };
     let mut report = Report {
@@ -612,7 +640,10 @@ fn pictures(
         Ok(bam) => bam,
     };
     let mut others = 0;
-    for f in findings.iter_mut().filter(|f| f.tier.is_some() || f.germline.is_some()) {
+    for f in findings
+        .iter_mut()
+        .filter(|f| f.tier.is_some() || f.germline.is_some())
+    {
         let decides = matches!(f.tier, Some(Tier::One | Tier::Two)) || f.speaks_against();
         others += usize::from(!decides);
         if decides || others <= MOST_PICTURES {

@@ -12,6 +12,7 @@ use crate::pgx::diplotype::{Genotype, Seen};
 use crate::pgx::gene::{self, Locus};
 use crate::pgx::place::{self, Site};
 use crate::pgx::{self, GeneCall};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 const MIN_DEPTH: u32 = 20;
 
 /// What was seen at a defining position.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PgxSite {
     /// `rs3918290:C>T`; the place's name alone where it was not assessed.
     pub variant: String,
@@ -33,7 +34,7 @@ pub struct PgxSite {
 }
 
 /// A pharmacogene of the panel.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PgxGene {
     /// Gene symbol.
     pub gene: String,

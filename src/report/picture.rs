@@ -43,7 +43,12 @@ pub fn picture(p: &Pileup, name: &str) -> String {
         (to - from).max(1) * w,
         height - h
     );
-    let _ = write!(out, "<text class=\"l\" x=\"{LEFT}\" y=\"{}\">{}</text>", h - 3, thousands(p.start));
+    let _ = write!(
+        out,
+        "<text class=\"l\" x=\"{LEFT}\" y=\"{}\">{}</text>",
+        h - 3,
+        thousands(p.start)
+    );
     letters(&mut out, "r", 2 * h - 3, p.reference.chars().enumerate());
     let mut y = 2 * h;
     for (label, reads) in [(with_label, with), (without_label, without)] {
@@ -51,7 +56,11 @@ pub fn picture(p: &Pileup, name: &str) -> String {
             continue;
         }
         y += h + 2;
-        let _ = write!(out, "<text class=\"l\" x=\"{LEFT}\" y=\"{}\">{label}</text>", y - 3);
+        let _ = write!(
+            out,
+            "<text class=\"l\" x=\"{LEFT}\" y=\"{}\">{label}</text>",
+            y - 3
+        );
         for read in reads {
             line(&mut out, read, y);
             y += h;
@@ -69,7 +78,11 @@ fn letters(out: &mut String, class: &str, y: usize, all: impl Iterator<Item = (u
         text.push(letter);
     }
     if !text.is_empty() {
-        let _ = write!(out, "<text class=\"{class}\" y=\"{y}\" x=\"{}\">{text}</text>", places.join(" "));
+        let _ = write!(
+            out,
+            "<text class=\"{class}\" y=\"{y}\" x=\"{}\">{text}</text>",
+            places.join(" ")
+        );
     }
 }
 
@@ -78,13 +91,19 @@ fn line(out: &mut String, read: &Line, top: usize) {
     let (w, h) = CELL;
     let cells: Vec<char> = read.bases.chars().collect();
     let reaches = |c: &char| *c != ' ';
-    let (Some(first), Some(last)) = (cells.iter().position(reaches), cells.iter().rposition(reaches)) else {
+    let (Some(first), Some(last)) = (
+        cells.iter().position(reaches),
+        cells.iter().rposition(reaches),
+    ) else {
         return;
     };
     let (x, end, y) = (LEFT + first * w, LEFT + (last + 1) * w, top + 2);
     let (low, mid) = (top + h - 1, top + (h + 1) / 2);
     let shape = if read.reverse {
-        format!("M{end} {y}H{x}L{} {mid}L{x} {low}H{end}z", x.saturating_sub(5))
+        format!(
+            "M{end} {y}H{x}L{} {mid}L{x} {low}H{end}z",
+            x.saturating_sub(5)
+        )
     } else {
         format!("M{x} {y}H{end}L{} {mid}L{end} {low}H{x}z", end + 5)
     };
@@ -103,11 +122,18 @@ fn line(out: &mut String, read: &Line, top: usize) {
         at += gap.max(1);
     }
     let differs = cells.iter().copied().enumerate();
-    letters(out, "v", top + h - 3, differs.filter(|(_, c)| c.is_alphabetic()));
+    letters(
+        out,
+        "v",
+        top + h - 3,
+        differs.filter(|(_, c)| c.is_alphabetic()),
+    );
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;")
 }
 
 /// Plots of quality figures, where they were given: share of the panel by depth, errors by cycle.
@@ -140,14 +166,24 @@ fn depth(qc: &Value) -> Option<String> {
         told.push(format!("{percent} at {at}"));
     }
     let what = format!("Bases of the panel by depth: {}", told.join(", "));
-    Some(plot("Bases of the panel at this depth or more", &what, &inside))
+    Some(plot(
+        "Bases of the panel at this depth or more",
+        &what,
+        &inside,
+    ))
 }
 
 fn errors(qc: &Value) -> Option<String> {
     let cycles = qc["errors"]["by_cycle"].as_array()?;
     let reads: Vec<Vec<f64>> = cycles
         .iter()
-        .map(|r| r.as_array().into_iter().flatten().filter_map(Value::as_f64).collect())
+        .map(|r| {
+            r.as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_f64)
+                .collect()
+        })
         .filter(|r: &Vec<f64>| r.len() > 1)
         .collect();
     let longest = reads.iter().map(Vec::len).max()?;
@@ -165,10 +201,22 @@ fn errors(qc: &Value) -> Option<String> {
                 format!("{x:.1} {:.1}", 104.0 - 98.0 * e / most)
             })
             .collect();
-        let _ = write!(inside, "<path class=\"c{}\" d=\"M{}\"/>", i + 1, points.join("L"));
+        let _ = write!(
+            inside,
+            "<path class=\"c{}\" d=\"M{}\"/>",
+            i + 1,
+            points.join("L")
+        );
     }
-    let lines = if reads.len() > 1 { "first reads solid, second ones dashed" } else { "by cycle" };
-    let _ = write!(inside, "<text class=\"l\" x=\"194\" y=\"117\" text-anchor=\"middle\">{lines}</text>");
+    let lines = if reads.len() > 1 {
+        "first reads solid, second ones dashed"
+    } else {
+        "by cycle"
+    };
+    let _ = write!(
+        inside,
+        "<text class=\"l\" x=\"194\" y=\"117\" text-anchor=\"middle\">{lines}</text>"
+    );
     let rate = qc["errors"]["rate"].as_f64().unwrap_or_default();
     let what = format!(
         "Wrong base calls by cycle of sequencing, at most {:.3} %, {:.3} % over all",
@@ -199,7 +247,9 @@ mod tests {
             others: 1200,
         };
         let svg = picture(&p, "X \"<\"");
-        assert!(svg.contains("1 read with the variant") && svg.contains("1 of 1,200 reads without it"));
+        assert!(
+            svg.contains("1 read with the variant") && svg.contains("1 of 1,200 reads without it")
+        );
         assert!(svg.contains(&format!("x=\"{}\">T</text>", LEFT + 2 * CELL.0 + 1)));
         assert_eq!(svg.matches("class=\"d\"").count(), 1);
         assert!(svg.contains("X &quot;&lt;&quot;"));

@@ -7,6 +7,7 @@ use crate::call::sample::Bam;
 use crate::domain::bases::LETTERS;
 use crate::domain::{CigarOp, Span, Variant};
 use crate::genome::Reference;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Bases shown on either side of the variant.
@@ -23,7 +24,7 @@ const FILTER: ReadFilter = ReadFilter { min_mapq: 20 };
 const DOUBTFUL: u8 = 13;
 
 /// Reads around a variant. All lines have a letter for each column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pileup {
     /// Position of the first column, counted from 1.
     pub start: u64,
@@ -40,7 +41,7 @@ pub struct Pileup {
 }
 
 /// One read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Line {
     /// `.` where it has the reference's base, its own where not (small if of low quality), `-` where bases
     /// are deleted, `*` where it lacks what another read has inserted, a blank where it does not reach.
@@ -98,8 +99,17 @@ pub fn pileup(bam: &Bam, reference: &Reference, v: &Variant) -> Result<Option<Pi
     }
     let core = crate::call::allele::core(v);
     let inserted = room.get((core.start - window.start) as usize);
-    let first = column(core.start) - if core.is_empty() { *inserted.unwrap_or(&0) } else { 0 };
-    let last = if core.is_empty() { column(core.start) } else { column(core.end - 1) + 1 };
+    let first = column(core.start)
+        - if core.is_empty() {
+            *inserted.unwrap_or(&0)
+        } else {
+            0
+        };
+    let last = if core.is_empty() {
+        column(core.start)
+    } else {
+        column(core.end - 1) + 1
+    };
     Ok(Some(Pileup {
         start: u64::from(window.start) + 1,
         reference: letters,
@@ -172,13 +182,19 @@ fn line(read: &Read, window: Span, room: &[usize], around: &Stretch) -> String {
     let mut out = String::new();
     for (k, position) in (window.start..window.end).enumerate() {
         let inside = (read.start..read.end).contains(&position);
-        let own = insertions.iter().find(|(p, _)| *p == position && room[k] > 0);
+        let own = insertions
+            .iter()
+            .find(|(p, _)| *p == position && room[k] > 0);
         let own: String = own.map_or(String::new(), |(_, r)| {
             r.clone().take(room[k]).map(spelled).collect()
         });
         let missing = room[k] - own.len();
         out.push_str(&own);
-        let none = if inside && position > read.start { '*' } else { ' ' };
+        let none = if inside && position > read.start {
+            '*'
+        } else {
+            ' '
+        };
         out.extend(std::iter::repeat_n(none, missing));
         out.push(match columns[k] {
             Some(i) if letter(read, i) == around.at(position) && read.quals[i] > 0 => '.',

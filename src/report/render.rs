@@ -54,7 +54,10 @@ pub fn html(report: &Value) -> Result<String> {
     let germline = findings().filter(|f| !f["germline"].is_null());
     let count = |status: &str| {
         let loci = report["loci"].as_array();
-        loci.into_iter().flatten().filter(|l| l["status"] == status).count()
+        loci.into_iter()
+            .flatten()
+            .filter(|l| l["status"] == status)
+            .count()
     };
     let safe = minijinja::Value::from_safe_string;
     let pictures = findings().filter_map(|f| {

@@ -4,12 +4,13 @@
 
 use crate::format::digest::hex;
 use crate::{Error, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// What a person made of a finding.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Opinion {
     /// `suggested` until somebody looked at it.
     pub state: State,
@@ -22,7 +23,7 @@ pub struct Opinion {
 }
 
 /// How far a finding is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// By the program.
@@ -35,7 +36,7 @@ pub enum State {
 }
 
 /// A report's review.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Review {
     /// `suggested`, `in_review`, `signed`.
     pub state: Stage,
@@ -44,7 +45,7 @@ pub struct Review {
 }
 
 /// How far a report is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// As the program wrote it.
@@ -57,7 +58,7 @@ pub enum Stage {
 }
 
 /// What is done to a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// A finding is right.
@@ -73,7 +74,7 @@ pub enum Action {
 }
 
 /// One entry of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// What was done.
     pub action: Action,
@@ -164,7 +165,11 @@ impl Reviewed {
     pub fn read(file: &str, json: &str) -> Result<Reviewed> {
         let wrong = |at: String, what: String, remedy: &str| Error::input(file, at, what, remedy);
         let report: Value = serde_json::from_str(json).map_err(|e| {
-            wrong(format!("line {}", e.line()), format!("not JSON: {e}"), "Give the folder of a report.")
+            wrong(
+                format!("line {}", e.line()),
+                format!("not JSON: {e}"),
+                "Give the folder of a report.",
+            )
         })?;
         if report["schema"] != super::SCHEMA {
             return Err(wrong(
@@ -174,10 +179,18 @@ impl Reviewed {
             ));
         }
         let review: Review = serde_json::from_value(report["review"].clone()).map_err(|e| {
-            wrong("review".into(), format!("not a review: {e}"), "Take it from a copy that was kept.")
+            wrong(
+                "review".into(),
+                format!("not a review: {e}"),
+                "Take it from a copy that was kept.",
+            )
         })?;
         let changed = |at: String, what: &str| {
-            wrong(at, what.into(), "The report was changed other than by `theralign review`; take a copy that was kept, or make it anew.")
+            wrong(
+                at,
+                what.into(),
+                "The report was changed other than by `theralign review`; take a copy that was kept, or make it anew.",
+            )
         };
         let mut replayed = pristine(&report);
         let mut previous = digest(text(&replayed).as_bytes());
@@ -197,7 +210,10 @@ impl Reviewed {
             previous.clone_from(&entry.hash);
         }
         if replayed != report {
-            return Err(changed("review".into(), "the findings' states do not follow from the log"));
+            return Err(changed(
+                "review".into(),
+                "the findings' states do not follow from the log",
+            ));
         }
         Ok(Reviewed {
             report,
@@ -221,10 +237,14 @@ impl Reviewed {
     /// When there is none, or more than one.
     pub fn meant(&self, asked: &str) -> Result<String> {
         let text = |f: &Value, key: &str| f[key].as_str().unwrap_or_default().to_string();
-        let all = self.report["findings"].as_array().map_or(&[][..], Vec::as_slice);
+        let all = self.report["findings"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
         let named: Vec<String> = all
             .iter()
-            .filter(|f| f["id"] == asked || format!("{}:{}", text(f, "gene"), text(f, "name")) == asked)
+            .filter(|f| {
+                f["id"] == asked || format!("{}:{}", text(f, "gene"), text(f, "name")) == asked
+            })
             .map(|f| text(f, "id"))
             .collect();
         match &named[..] {
@@ -244,20 +264,37 @@ impl Reviewed {
     ///
     /// # Errors
     /// When the report is signed (but for [`Action::Reopen`]), or is to be and may not.
-    pub fn add(&mut self, action: Action, finding: Option<String>, by: &str, on: &str, comment: Option<String>) -> Result<()> {
+    pub fn add(
+        &mut self,
+        action: Action,
+        finding: Option<String>,
+        by: &str,
+        on: &str,
+        comment: Option<String>,
+    ) -> Result<()> {
         let refuse = |what: String, remedy: &str| Err(Error::usage(what, remedy));
         match (action, self.is_signed()) {
-            (Action::Reopen, false) => return refuse("the report is not signed".into(), "There is nothing to reopen."),
+            (Action::Reopen, false) => {
+                return refuse(
+                    "the report is not signed".into(),
+                    "There is nothing to reopen.",
+                );
+            }
             (Action::Reopen, true) | (_, false) => {}
-            (_, true) => return refuse(
-                "the report is signed".into(),
-                "Reopen it first: theralign review DIR --by NAME --reopen --comment WHY.",
-            ),
+            (_, true) => {
+                return refuse(
+                    "the report is signed".into(),
+                    "Reopen it first: theralign review DIR --by NAME --reopen --comment WHY.",
+                );
+            }
         }
         if action == Action::Sign {
             let open = self.open();
             if !open.is_empty() {
-                return refuse(format!("the report cannot be signed: {}", open.join("; ")), "Resolve what is named, then sign.");
+                return refuse(
+                    format!("the report cannot be signed: {}", open.join("; ")),
+                    "Resolve what is named, then sign.",
+                );
             }
         }
         let log = self.report["review"]["log"].as_array();
@@ -287,8 +324,18 @@ impl Reviewed {
         let gates = list(&self.report["gates"])
             .into_iter()
             .filter(|g| g["status"] == "fail")
-            .map(|g| format!("gate {}: {} ({})", text(&g["name"]), text(&g["found"]), text(&g["limit"])));
-        let inherited: Vec<Value> = list(&self.report["germline"]["findings"]).into_iter().map(|f| f["id"].clone()).collect();
+            .map(|g| {
+                format!(
+                    "gate {}: {} ({})",
+                    text(&g["name"]),
+                    text(&g["found"]),
+                    text(&g["limit"])
+                )
+            });
+        let inherited: Vec<Value> = list(&self.report["germline"]["findings"])
+            .into_iter()
+            .map(|f| f["id"].clone())
+            .collect();
         let findings = list(&self.report["findings"])
             .into_iter()
             .filter(|f| decides(f) || inherited.contains(&f["id"]))
@@ -301,7 +348,9 @@ impl Reviewed {
 /// Would a decision rest on this finding? Tier I and II, and what speaks against a therapy in this tumor.
 pub fn decides(finding: &Value) -> bool {
     let against = finding["resistance"].as_array().into_iter().flatten();
-    finding["tier"] == "I" || finding["tier"] == "II" || against.into_iter().any(|e| e["relation"] != "other")
+    finding["tier"] == "I"
+        || finding["tier"] == "II"
+        || against.into_iter().any(|e| e["relation"] != "other")
 }
 
 #[cfg(test)]
@@ -330,7 +379,8 @@ mod tests {
     fn accepted(gate: &str) -> Reviewed {
         let mut r = read(&report(gate)).unwrap();
         let id = r.meant("EGFR:L858R").unwrap();
-        r.add(Action::Accept, Some(id), "A", "2026-01-31", None).unwrap();
+        r.add(Action::Accept, Some(id), "A", "2026-01-31", None)
+            .unwrap();
         r
     }
 
@@ -349,10 +399,22 @@ mod tests {
     fn what_was_changed_shows() {
         let r = text(&accepted("pass").report);
         for (from, to, said) in [
-            ("\"tier\": \"III\"", "\"tier\": \"II\"", "not the one that was reviewed"),
+            (
+                "\"tier\": \"III\"",
+                "\"tier\": \"II\"",
+                "not the one that was reviewed",
+            ),
             ("\"by\": \"A\"", "\"by\": \"C\"", "its hash"),
-            ("\"state\": \"reviewed\"", "\"state\": \"rejected\"", "do not follow from the log"),
-            ("\"state\": \"in_review\"", "\"state\": \"signed\"", "do not follow from the log"),
+            (
+                "\"state\": \"reviewed\"",
+                "\"state\": \"rejected\"",
+                "do not follow from the log",
+            ),
+            (
+                "\"state\": \"in_review\"",
+                "\"state\": \"signed\"",
+                "do not follow from the log",
+            ),
         ] {
             // Opinions come before the log, so that of `by` the last one is the log's.
             let at = r.rfind(from).unwrap_or_else(|| panic!("{from}"));
@@ -365,7 +427,14 @@ mod tests {
     #[test]
     fn an_entry_cannot_be_left_out() {
         let mut r = accepted("pass");
-        r.add(Action::Comment, None, "A", "2026-02-01", Some("seen".into())).unwrap();
+        r.add(
+            Action::Comment,
+            None,
+            "A",
+            "2026-02-01",
+            Some("seen".into()),
+        )
+        .unwrap();
         let mut cut = r.report.clone();
         cut["review"]["log"].as_array_mut().unwrap().remove(0);
         let e = read(&text(&cut)).unwrap_err().to_string();
@@ -375,10 +444,19 @@ mod tests {
     #[test]
     fn nobody_signs_while_something_is_open() {
         let mut r = read(&report("pass")).unwrap();
-        let e = r.add(Action::Sign, None, "A", "2026-01-31", None).unwrap_err().to_string();
-        assert!(e.contains("EGFR L858R was not reviewed") && !e.contains("K1N"), "{e}");
+        let e = r
+            .add(Action::Sign, None, "A", "2026-01-31", None)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            e.contains("EGFR L858R was not reviewed") && !e.contains("K1N"),
+            "{e}"
+        );
         let mut r = accepted("fail");
-        let e = r.add(Action::Sign, None, "A", "2026-01-31", None).unwrap_err().to_string();
+        let e = r
+            .add(Action::Sign, None, "A", "2026-01-31", None)
+            .unwrap_err()
+            .to_string();
         assert!(e.contains("gate depth: 80 % (90 %)"), "{e}");
     }
 
@@ -387,9 +465,26 @@ mod tests {
         let mut r = accepted("pass");
         r.add(Action::Sign, None, "A", "2026-01-31", None).unwrap();
         let id = Some("7-2-A-T".to_string());
-        assert!(r.add(Action::Reject, id.clone(), "A", "2026-02-01", None).is_err());
-        r.add(Action::Reopen, None, "A", "2026-02-01", Some("an error".into())).unwrap();
-        r.add(Action::Reject, id, "A", "2026-02-01", Some("sequencing error".into())).unwrap();
+        assert!(
+            r.add(Action::Reject, id.clone(), "A", "2026-02-01", None)
+                .is_err()
+        );
+        r.add(
+            Action::Reopen,
+            None,
+            "A",
+            "2026-02-01",
+            Some("an error".into()),
+        )
+        .unwrap();
+        r.add(
+            Action::Reject,
+            id,
+            "A",
+            "2026-02-01",
+            Some("sequencing error".into()),
+        )
+        .unwrap();
         assert!(!r.is_signed());
         assert_eq!(r.report["findings"][1]["review"]["state"], "rejected");
     }

@@ -1,5 +1,7 @@
 //! Reports of the demo's truth, made without reads: a VCF and a depth file written here.
 
+mod cases;
+mod germline;
 mod knowledge;
 
 use super::assess::Outcome;
@@ -360,7 +362,7 @@ fn equal_inputs_give_equal_bytes_without_paths_or_clocks() {
     let here = case.dir.path().to_str().unwrap();
     assert!(!json.contains(here) && !html.contains(here));
     let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(parsed["schema"], "theralign-report/1");
+    assert_eq!(parsed["schema"], super::SCHEMA);
     assert_eq!(
         case.text("loci.tsv").lines().count(),
         parsed["loci"].as_array().unwrap().len() + 1

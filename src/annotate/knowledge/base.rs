@@ -12,6 +12,7 @@ use crate::format::digest::hex;
 use crate::format::{input, output::Output};
 use crate::{Error, Result, error::thousands};
 use flate2::{Compression, write::GzEncoder};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,7 +24,7 @@ const REMEDY: &str =
     "theralign knowledge check FILE lists all such rows; README.md describes the columns.";
 
 /// A source of a base, as of a day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Release {
     /// Name.
     pub name: String,

@@ -1,9 +1,10 @@
 //! Citations.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Where a statement is from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Source {
     /// A label at the US Food and Drug Administration.

@@ -5,11 +5,12 @@ use super::source::Source;
 use crate::annotate::alteration::Rule;
 use crate::annotate::expression::{Alteration, Expression};
 use crate::annotate::tumor::{Relation, Tumor, Tumors};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// What an alteration says about a therapy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The alteration speaks for the therapy.
@@ -57,7 +58,7 @@ impl Kind {
 }
 
 /// Does the evidence support the statement?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names say it
 pub enum Support {
@@ -148,6 +149,8 @@ pub struct Row {
     pub accepted: bool,
     /// The indication is on a US label.
     pub approved: bool,
+    /// It was, and no longer is.
+    pub withdrawn: bool,
     /// The therapy is for tumors without this alteration.
     pub wild_type_required: bool,
     /// Citations; never empty.
@@ -229,9 +232,10 @@ impl Row {
             direction: direction(kind, support, get("significance"), get("therapy")),
             level,
             accepted: matches!(get("status"), "" | "accepted"),
-            approved: match get("regulatory") {
-                "approved" => true,
-                "" => false,
+            approved: get("regulatory") == "approved",
+            withdrawn: match get("regulatory") {
+                "withdrawn" => true,
+                "approved" | "" => false,
                 other => return Err(format!("{other:?} is no regulatory status")),
             },
             wild_type_required: get("wild_type") == "yes",
