@@ -429,6 +429,8 @@ fn no_command_needs_a_network() {
     for args in [
         vec![
             "call",
+            "--mode",
+            "germline",
             "-x",
             index(),
             "--panel",
@@ -461,7 +463,7 @@ fn no_command_needs_a_network() {
             "-o",
             &annotated,
         ],
-        vec!["pgx", &vcf, "-o", &genotyped],
+        vec!["pgx", &called, "--build", "grch37", "-o", &genotyped],
         vec!["qc", &bam, "-x", index(), "--panel", &panel, "-o", &figures],
         vec!["knowledge", "info"],
         vec!["review", &out],

@@ -22,7 +22,7 @@ type Spike = (
 
 #[rustfmt::skip] // a line a variant
 const COLON: [Spike; 6] = [
-    ("12", 25_398_284, "C", "T", 0.30, "KRAS G12D", "III", "", "-Cetuximab"),
+    ("12", 25_398_284, "C", "T", 0.30, "KRAS G12D", "II", "approved_elsewhere", "-Cetuximab"),
     ("7", 140_453_136, "A", "T", 0.10, "BRAF V600E", "I", "approved_here", "Encorafenib + Cetuximab"),
     ("1", 115_256_530, "G", "T", 0.08, "NRAS Q61K", "II", "investigational", "-Panitumumab"),
     ("3", 178_936_091, "G", "A", 0.25, "PIK3CA E545K", "II", "approved_elsewhere", "Alpelisib + Fulvestrant"),
