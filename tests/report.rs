@@ -86,6 +86,18 @@ fn report_json_fits_its_schema() {
     assert!(!validator.is_valid(&report));
 }
 
+/// All that a bundle refers to.
+fn references(v: &Value, out: &mut Vec<String>) {
+    match v {
+        Value::Object(map) => map.iter().for_each(|(k, v)| match (k.as_str(), v) {
+            ("reference", Value::String(s)) => out.push(s.clone()),
+            _ => references(v, out),
+        }),
+        Value::Array(list) => list.iter().for_each(|v| references(v, out)),
+        _ => {}
+    }
+}
+
 #[test]
 fn the_bundle_holds_together() {
     let bundle = json(report().join("report.fhir.json"));
@@ -110,16 +122,6 @@ fn the_bundle_holds_together() {
             .filter(|r| r["resourceType"] == kind)
             .collect::<Vec<_>>()
     };
-    fn references(v: &Value, out: &mut Vec<String>) {
-        match v {
-            Value::Object(map) => map.iter().for_each(|(k, v)| match (k.as_str(), v) {
-                ("reference", Value::String(s)) => out.push(s.clone()),
-                _ => references(v, out),
-            }),
-            Value::Array(list) => list.iter().for_each(|v| references(v, out)),
-            _ => {}
-        }
-    }
     let mut all = Vec::new();
     references(&bundle, &mut all);
     assert!(all.len() > 100 && all.iter().all(|r| urls.contains(&r.as_str())));

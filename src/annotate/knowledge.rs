@@ -32,7 +32,7 @@ use base::{Base, Release};
 use schemars::JsonSchema;
 use serde::Serialize;
 pub use source::Source;
-pub use statement::{Direction, Kind, Row, Support};
+pub use statement::{Direction, Kind, Label, Row, Support};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -443,7 +443,7 @@ mod tests {
                 .iter()
                 .any(|s| matches!(s, Source::FdaLabel { .. }));
             assert!(
-                !r.approved || labelled,
+                r.label != Label::Approved || labelled,
                 "{}: approved without a label",
                 r.id
             );

@@ -134,7 +134,7 @@ fn state(reviewed: &Reviewed) -> String {
         );
     }
     let log = report["review"]["log"].as_array().map_or(0, Vec::len);
-    let _ = writeln!(out, "\n{} entries, the chain of hashes holds", log);
+    let _ = writeln!(out, "\n{log} entries, the chain of hashes holds");
     if reviewed.is_signed() {
         out += "signed\n";
     } else {

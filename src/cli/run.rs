@@ -155,7 +155,7 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
         qc_step(args, &reference, &regions, &aligned, made.as_ref(), &folder)?;
         let how = Made {
             command: args.redact.command(),
-            device: Some(device.name().to_string()),
+            device: Some(device.name().clone()),
             inputs: inputs.iter().filter_map(told).collect(),
         };
         let report = report_step(args, &knowledge_options, &reference, &folder, how)?;

@@ -4,7 +4,7 @@ use super::pileup::Pileup;
 use super::profile::Sample;
 use super::review::Opinion;
 use crate::annotate::consequence::{effect, hgvs_g};
-use crate::annotate::knowledge::{Direction, Row, Source, Support};
+use crate::annotate::knowledge::{Direction, Label, Row, Source, Support};
 use crate::annotate::{
     Consequence, Effect, GeneModel, Knowledge, ProteinChange, Relation, Rule, Truth, Tumor,
 };
@@ -441,7 +441,7 @@ fn statement(row: &Row, rule: &Rule, tumor: &Tumor, somatic: bool) -> Evidence {
             "taken as loss of function by its kind; its pathogenicity was not reviewed".into(),
         );
     }
-    if row.withdrawn {
+    if row.label == Label::Withdrawn {
         caveats.push("withdrawn from the US market: no approval stands".into());
     }
     if row.codes.is_empty() {
@@ -474,7 +474,7 @@ fn statement(row: &Row, rule: &Rule, tumor: &Tumor, somatic: bool) -> Evidence {
         verified: row.verified.clone(),
         tumor: row.tumor.clone(),
         relation,
-        standing: match (row.approved, here) {
+        standing: match (row.label == Label::Approved, here) {
             (true, true) => Standing::ApprovedHere,
             (true, false) => Standing::ApprovedElsewhere,
             (false, _) => Standing::Investigational,

@@ -178,6 +178,7 @@ pub struct Parents {
 
 impl Parents {
     fn family(&self, f: &Finding, zygosity: &str) -> Option<Family> {
+        use Has::{Copies, Unknown};
         if self.mother.is_none() && self.father.is_none() {
             return None;
         }
@@ -196,7 +197,6 @@ impl Parents {
                 .collect();
             ("not_assessed", all.join("; "))
         };
-        use Has::{Copies, Unknown};
         let (origin, reason) = match (zygosity, mother, father) {
             ("homozygous", Copies(m), Copies(p)) if m > 0 && p > 0 => {
                 ("both", "a copy from each parent".into())

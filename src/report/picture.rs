@@ -19,9 +19,10 @@ pub fn picture(p: &Pileup, name: &str) -> String {
     let height = h * (p.reads.len() + 4) + 12;
     let label = |shown: usize, all: usize, what: &str| {
         let all = thousands(all as u64);
-        match all == shown.to_string() {
-            true => format!("{all} {} {what}", if shown == 1 { "read" } else { "reads" }),
-            false => format!("{shown} of {all} reads {what}"),
+        if all == shown.to_string() {
+            format!("{all} {} {what}", if shown == 1 { "read" } else { "reads" })
+        } else {
+            format!("{shown} of {all} reads {what}")
         }
     };
     let (with_label, without_label) = (
@@ -98,7 +99,7 @@ fn line(out: &mut String, read: &Line, top: usize) {
         return;
     };
     let (x, end, y) = (LEFT + first * w, LEFT + (last + 1) * w, top + 2);
-    let (low, mid) = (top + h - 1, top + (h + 1) / 2);
+    let (low, mid) = (top + h - 1, top + h.div_ceil(2));
     let shape = if read.reverse {
         format!(
             "M{end} {y}H{x}L{} {mid}L{x} {low}H{end}z",

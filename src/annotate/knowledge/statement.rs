@@ -22,6 +22,17 @@ pub enum Direction {
     Context,
 }
 
+/// How an indication stands to US labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// On none.
+    None,
+    /// On one.
+    Approved,
+    /// Once on one, and no longer.
+    Withdrawn,
+}
+
 /// What a statement is about, in CIViC's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[allow(missing_docs)] // the names are the terms
@@ -147,10 +158,8 @@ pub struct Row {
     pub level: char,
     /// Its editors accepted it.
     pub accepted: bool,
-    /// The indication is on a US label.
-    pub approved: bool,
-    /// It was, and no longer is.
-    pub withdrawn: bool,
+    /// Is the indication on a US label?
+    pub label: Label,
     /// The therapy is for tumors without this alteration.
     pub wild_type_required: bool,
     /// Citations; never empty.
@@ -232,10 +241,10 @@ impl Row {
             direction: direction(kind, support, get("significance"), get("therapy")),
             level,
             accepted: matches!(get("status"), "" | "accepted"),
-            approved: get("regulatory") == "approved",
-            withdrawn: match get("regulatory") {
-                "withdrawn" => true,
-                "approved" | "" => false,
+            label: match get("regulatory") {
+                "approved" => Label::Approved,
+                "withdrawn" => Label::Withdrawn,
+                "" => Label::None,
                 other => return Err(format!("{other:?} is no regulatory status")),
             },
             wild_type_required: get("wild_type") == "yes",

@@ -123,14 +123,8 @@ fn what_only_another_transcript_would_change_is_said_and_not_counted() {
         )
     };
     text += "12\ttest\tmRNA\t25398100\t25398329\t.\t-\t.\tID=transcript:ENST_OTHER;Parent=gene:KRAS;gene_name=KRAS;transcript_id=ENST_OTHER;gene_id=ENSG00000133703;biotype=protein_coding\n";
-    text += &format!(
-        "12\ttest\texon\t25398190\t25398329\t.\t-\t.\t{}\n",
-        parent("e")
-    );
-    text += &format!(
-        "12\ttest\tCDS\t25398190\t25398318\t.\t-\t0\t{}\n",
-        parent("c")
-    );
+    writeln!(text, "12	test	exon	25398190	25398329	.	-	.	{}", parent("e")).unwrap();
+    writeln!(text, "12	test	CDS	25398190	25398318	.	-	0	{}", parent("c")).unwrap();
     let genes = case.dir.path().join("genes.gff3");
     std::fs::write(&genes, text).unwrap();
     let options = ReportOptions {
@@ -193,9 +187,8 @@ fn wild_type_cannot_be_claimed_over_a_gap() {
     let text = std::fs::read_to_string(&bed).unwrap();
     // NRAS exon 3 was not seen.
     let gap: String = text
-        .lines()
+        .split_inclusive('\n')
         .filter(|l| !l.starts_with("1\t115256410\t"))
-        .map(|l| format!("{l}\n"))
         .collect();
     std::fs::write(&bed, gap).unwrap();
     let r = case.run("COAD").report;
@@ -371,9 +364,8 @@ fn a_gene_model_without_the_gene_says_so() {
     std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(gff), &mut text).unwrap();
     let genes = case.dir.path().join("genes.gff3");
     let without: String = text
-        .lines()
+        .split_inclusive('\n')
         .filter(|l| !l.contains("KRAS") && !l.contains("NM_004985"))
-        .map(|l| format!("{l}\n"))
         .collect();
     std::fs::write(&genes, without).unwrap();
     let options = ReportOptions {
