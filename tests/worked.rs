@@ -5,6 +5,7 @@ mod program;
 
 use program::{Folder, demo, index, theralign};
 use serde_json::Value;
+use std::fmt::Write;
 
 /// A variant: place, alleles, fraction of molecules, `GENE NAME`, tier, how its first drug stands, and a drug among them
 /// (`-` before one that it speaks against).
@@ -60,13 +61,18 @@ fn patient(folder: &Folder, tumor: &str, spikes: &[Spike], lost: &[&str]) -> Val
     let mut truth =
         String::from("##fileformat=VCFv4.4\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n");
     for (contig, pos, reference, alternate, fraction, ..) in spikes {
-        truth += &format!("{contig}\t{pos}\t.\t{reference}\t{alternate}\t.\t.\tAF={fraction}\n");
+        writeln!(
+            truth,
+            "{contig}\t{pos}\t.\t{reference}\t{alternate}\t.\t.\tAF={fraction}"
+        )
+        .unwrap();
     }
     let panel = std::fs::read_to_string(demo("panel.bed")).unwrap();
-    let kept = panel
-        .lines()
-        .filter(|l| !lost.iter().any(|t| l.ends_with(t)));
-    let sequenced: String = kept.map(|l| format!("{l}\n")).collect();
+    let is_lost = |line: &str| lost.iter().any(|t| line.trim_end().ends_with(t));
+    let sequenced: String = panel
+        .split_inclusive('\n')
+        .filter(|l| !is_lost(l))
+        .collect();
     let (truth, sequenced) = (
         folder.file("truth.vcf", truth),
         folder.file("sequenced.bed", sequenced),
