@@ -476,3 +476,26 @@ fn no_command_needs_a_network() {
         assert_eq!(done.code, Some(0), "{args:?}: {}", done.stderr);
     }
 }
+
+#[test]
+fn reads_of_another_sample_are_refused() {
+    let folder = Folder::new();
+    let vcf = String::from_utf8(inflated(report().join("S.vcf.gz"))).unwrap();
+    let vcf = folder.file("T.vcf", vcf.replace("FORMAT\tS\n", "FORMAT\tT\n"));
+    let (panel, genes, out) = (demo("panel.bed"), demo("genes.gff3.gz"), folder.path("out"));
+    let bam = report().join("S.bam");
+    let args = [
+        "report",
+        &vcf,
+        "-x",
+        index(),
+        "--panel",
+        &panel,
+        "--genes",
+        &genes,
+        "--tumor-type",
+        "NSCLC",
+    ];
+    let more = ["-o", &out, "--reads", bam.to_str().unwrap()];
+    theralign(&[&args[..], &more].concat()).complains(&["S.bam", "no sample T", "It has: S"]);
+}

@@ -407,6 +407,8 @@ pub(super) fn state(f: &mut Finding, knowledge: &Knowledge, tumor: &Tumor, sampl
             None,
             "a pharmacogene: see pharmacogenetics; not tiered".into(),
         )
+    } else if tumor.code.is_empty() {
+        (None, "tiers are of tumors".into())
     } else {
         tier(&f.sensitivity, &f.resistance, alters, &f.gene)
     };

@@ -1,5 +1,5 @@
 //! The report as a FHIR R4 bundle of HL7's Genomics Reporting guide (STU3, CC0): one `DiagnosticReport`, an
-//! `Observation` for each variant, for each statement about a therapy, for each pharmacogene, and for each
+//! `Observation` for each variant, for each statement about a therapy or of `ClinVar`, for each pharmacogene, and for each
 //! actionable locus where nothing was found or nothing can be said.
 //!
 //! Names of genes and drugs are texts: identifiers of HGNC and `RxNorm` are not among the knowledge. No time
@@ -54,6 +54,12 @@ pub fn bundle(report: &Value) -> String {
             continue;
         }
         let variant = b.variant(f, &about);
+        for i in inherited(report, f) {
+            for (n, a) in list(&i["assertions"]).enumerate() {
+                let key = format!("assertion {} {n}", text(&f["id"]));
+                b.diagnosis(&key, a, i, &variant, &about);
+            }
+        }
         for kind in ["sensitivity", "resistance"] {
             for e in list(&f[kind]) {
                 b.implication(e, f, &variant, kind, &about);
@@ -222,6 +228,20 @@ impl Bundle<'_> {
                 &class,
             ));
         }
+        for i in inherited(self.report, f) {
+            let state = match i["zygosity"].as_str() {
+                Some("homozygous") => coding(LOINC, "LA6705-3", "Homozygous"),
+                Some("heterozygous") => coding(LOINC, "LA6706-1", "Heterozygous"),
+                Some("hemizygous") => coding(LOINC, "LA6707-9", "Hemizygous"),
+                _ => continue,
+            };
+            parts.push(component(
+                "53034-5",
+                "Allelic state",
+                "valueCodeableConcept",
+                &state,
+            ));
+        }
         for term in list(&f["consequences"]) {
             parts.push(named("48006-1", "Molecular consequence", term));
         }
@@ -295,14 +315,7 @@ impl Bundle<'_> {
             json!({"code": guide_code("therapeutic-implication", "Therapeutic Implication"), "valueCodeableConcept": predicted}),
         ];
         let sources = list(&e["sources"]).filter_map(|s| s["url"].as_str());
-        let artifacts: Vec<Value> = sources
-            .map(|url| {
-                json!({
-                    "url": "http://hl7.org/fhir/StructureDefinition/workflow-relatedArtifact",
-                    "valueRelatedArtifact": {"type": "citation", "url": url},
-                })
-            })
-            .collect();
+        let artifacts: Vec<Value> = sources.map(artifact).collect();
         let mut notes = vec![format!(
             "{}; matched by {} ({}); {}",
             text(&e["standing"]).replace('_', " "),
@@ -328,6 +341,39 @@ impl Bundle<'_> {
         }
         let key = format!("implication {} {kind} {}", text(&f["id"]), text(&e["row"]));
         self.observe(&key, about, "therapeutic-implication", fields);
+    }
+
+    /// What `ClinVar` says of a germline variant.
+    fn diagnosis(
+        &mut self,
+        key: &str,
+        a: &Value,
+        i: &Value,
+        variant: &str,
+        about: &(String, String),
+    ) {
+        let mut parts = vec![
+            named(
+                "53037-8",
+                "Genetic variation clinical significance [Imp]",
+                &a["significance"],
+            ),
+            named("81259-4", "Associated phenotype", &a["disease"]),
+            named(
+                "79742-3",
+                "Inheritance pattern based on family history",
+                &i["inheritance"],
+            ),
+        ];
+        parts.retain(|p| !p.is_null());
+        let fields = json!({
+            "extension": [artifact(&text(&a["url"]))],
+            "code": guide_code("diagnostic-implication", "Diagnostic Implication"),
+            "note": [{"text": format!("ClinVar {}: {}", text(&a["id"]), text(&a["review"]))}],
+            "derivedFrom": [{"reference": variant}],
+            "component": parts,
+        });
+        self.observe(key, about, "diagnostic-implication", fields);
     }
 
     /// A locus where nothing was found, or nothing can be said: never left out, never taken for absent.
@@ -393,10 +439,7 @@ impl Bundle<'_> {
         for (i, r) in list(&g["recommendations"]).enumerate() {
             let pmid = text(&r["pmid"]);
             let fields = json!({
-                "extension": [{
-                    "url": "http://hl7.org/fhir/StructureDefinition/workflow-relatedArtifact",
-                    "valueRelatedArtifact": {"type": "citation", "url": format!("https://pubmed.ncbi.nlm.nih.gov/{pmid}/")},
-                }],
+                "extension": [artifact(&format!("https://pubmed.ncbi.nlm.nih.gov/{pmid}/"))],
                 "code": guide_code("therapeutic-implication", "Therapeutic Implication"),
                 "note": [{"text": format!("{} ({}, {})", text(&r["text"]), text(&r["strength"]), text(&r["population"]))}],
                 "derivedFrom": [{"reference": genotype}],
@@ -417,6 +460,20 @@ impl Bundle<'_> {
             );
         }
     }
+}
+
+/// A finding, as the germline section has it: none or one.
+fn inherited<'a>(report: &'a Value, finding: &Value) -> impl Iterator<Item = &'a Value> + use<'a> {
+    let id = finding["id"].clone();
+    list(&report["germline"]["findings"]).filter(move |i| i["id"] == id)
+}
+
+/// A citation (extension of R4).
+fn artifact(url: &str) -> Value {
+    json!({
+        "url": "http://hl7.org/fhir/StructureDefinition/workflow-relatedArtifact",
+        "valueRelatedArtifact": {"type": "citation", "url": url},
+    })
 }
 
 fn opinion(review: &Value) -> String {

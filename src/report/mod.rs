@@ -519,9 +519,6 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
             ));
         }
     }
-    if let Some(reads) = &options.reads {
-        pictures(&mut findings, reads, reference, &calls.sample)?;
-    }
     let germline = if somatic {
         Germline {
             status: "not_assessed",
@@ -537,6 +534,10 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
             .collect();
         germline::section(&findings, &panel_genes, &knowledge, &consent, &parents)
     };
+    if let Some(reads) = &options.reads {
+        let bam = reads_of(&calls.sample, reads, reference)?;
+        pictures(&mut findings, &germline, &bam, reference)?;
+    }
     let deep = |depth: &Depth| -> u64 {
         let all = regions
             .iter()
@@ -627,27 +628,31 @@ fn withheld(
 /// Most findings of tier III that get a picture; all others that matter do.
 const MOST_PICTURES: usize = 100;
 
+/// A sample's reads; those of a BAM whose read groups name nobody are taken for them.
+fn reads_of(sample: &str, reads: &Path, reference: &Reference) -> Result<Bam> {
+    Bam::open(reads, reference, &[], Some(sample)).or_else(|e| {
+        let bam = Bam::open(reads, reference, &[], None)?;
+        if bam.sample.unnamed { Ok(bam) } else { Err(e) }
+    })
+}
+
 /// Adds the reads around each finding that a reader may want to judge.
 fn pictures(
     findings: &mut [Finding],
-    reads: &Path,
+    germline: &Germline,
+    bam: &Bam,
     reference: &Reference,
-    sample: &str,
 ) -> Result<()> {
-    let bam = match Bam::open(reads, reference, &[], Some(sample)) {
-        // A BAM whose reads have no group is the sample's own.
-        Err(_) => Bam::open(reads, reference, &[], None)?,
-        Ok(bam) => bam,
-    };
+    let inherited: BTreeSet<&str> = germline.findings.iter().map(|i| i.id.as_str()).collect();
     let mut others = 0;
-    for f in findings
-        .iter_mut()
-        .filter(|f| f.tier.is_some() || f.germline.is_some())
-    {
-        let decides = matches!(f.tier, Some(Tier::One | Tier::Two)) || f.speaks_against();
-        others += usize::from(!decides);
-        if decides || others <= MOST_PICTURES {
-            f.pileup = pileup::pileup(&bam, reference, &f.normal)?;
+    for f in findings {
+        let decides = matches!(f.tier, Some(Tier::One | Tier::Two))
+            || f.speaks_against()
+            || inherited.contains(f.id.as_str());
+        let shown = decides || f.tier.is_some() || f.germline.is_some();
+        others += usize::from(shown && !decides);
+        if shown && (decides || others <= MOST_PICTURES) {
+            f.pileup = pileup::pileup(bam, reference, &f.normal)?;
         }
     }
     Ok(())

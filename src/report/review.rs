@@ -117,7 +117,8 @@ fn pristine(report: &Value) -> Value {
     let mut report = report.clone();
     report["review"] = json!(Review::default());
     for list in ["findings", "filtered"] {
-        for finding in report[list].as_array_mut().into_iter().flatten() {
+        let findings = report.get_mut(list).and_then(Value::as_array_mut);
+        for finding in findings.into_iter().flatten().filter(|f| f.is_object()) {
             finding["review"] = json!(Opinion::default());
         }
     }
@@ -146,7 +147,7 @@ fn apply(report: &mut Value, entry: &Entry) {
 }
 
 fn find<'a>(report: &'a mut Value, id: &str) -> Option<&'a mut Value> {
-    let findings = report["findings"].as_array_mut()?;
+    let findings = report.get_mut("findings")?.as_array_mut()?;
     findings.iter_mut().find(|f| f["id"] == id)
 }
 
@@ -421,6 +422,34 @@ mod tests {
             let changed = format!("{}{to}{}", &r[..at], &r[at + from.len()..]);
             let e = read(&changed).unwrap_err().to_string();
             assert!(e.contains(said), "{from}: {e}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_report_is_an_error_and_no_panic() {
+        let schema = crate::report::SCHEMA;
+        let review = json!(Review::default());
+        for text in [
+            "",
+            "[]",
+            "7",
+            "{}",
+            &format!("{{\"schema\": \"{schema}\"}}"),
+            &format!("{{\"schema\": \"{schema}\", \"review\": 3}}"),
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        // As far as it goes it is whole; the page refuses what is missing.
+        for findings in [
+            json!(null),
+            json!(7),
+            json!([1, "a", null, [], {}]),
+            json!({"a": 1}),
+        ] {
+            let odd = json!({"schema": schema, "review": review, "findings": findings});
+            let r = read(&text(&odd)).unwrap();
+            assert!(r.meant("EGFR:L858R").is_err());
+            assert!(crate::report::write(std::path::Path::new("/nowhere"), r.report()).is_err());
         }
     }
 

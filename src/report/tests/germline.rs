@@ -225,3 +225,17 @@ fn a_tumor_has_no_parents_and_needs_a_type() {
     .unwrap_err();
     assert!(e.to_string().contains("no tumor type"), "{e}");
 }
+
+#[test]
+fn without_a_tumor_nothing_is_tiered() {
+    let case = person(&[L858R]);
+    let r = report(
+        &case,
+        &ReportOptions {
+            tumor: None,
+            ..case.options("LUAD")
+        },
+    );
+    assert_eq!((r.findings[0].tier, r.tumor.code.as_str()), (None, ""));
+    assert!(!case.text("report.html").contains("tier I or II was found"));
+}
