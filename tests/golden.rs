@@ -3,7 +3,7 @@
 
 mod program;
 
-use program::{Folder, demo, index, inflated, theralign};
+use program::{Done, Folder, index, inflated, run, theralign};
 use std::path::PathBuf;
 
 /// Compares with what is on file, or puts it there.
@@ -80,28 +80,8 @@ fn align_writes_the_same_sam() {
 fn run_calls_and_reports_the_same() {
     let folder = Folder::new();
     let out = folder.path("out");
-    let reads = [1, 2].map(|mate| demo(&format!("tumor_{mate}.fq.gz")));
-    let (panel, genes) = (demo("panel.bed"), demo("genes.gff3.gz"));
-    theralign(&[
-        "run",
-        "-x",
-        index(),
-        "--device",
-        "cpu",
-        "--panel",
-        &panel,
-        "--genes",
-        &genes,
-        "--tumor-type",
-        "NSCLC",
-        "--sample",
-        "demo",
-        "-o",
-        &out,
-        &reads[0],
-        &reads[1],
-    ])
-    .fine();
+    let run = run("demo", &out, None, &["--tumor-type", "NSCLC"]).output();
+    Done::from(run.unwrap()).fine();
     let file = |name: &str| PathBuf::from(&out).join(name);
     check(
         "run",

@@ -3,35 +3,12 @@
 
 mod program;
 
-use program::{Done, Folder, command, demo, index, inflated, names, theralign};
+use program::{Done, Folder, demo, index, inflated, names, run, theralign};
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
-
-/// `run` of the demo's reads.
-fn run(out: &str, more: &[&str]) -> Command {
-    let reads = [1, 2].map(|mate| demo(&format!("tumor_{mate}.fq.gz")));
-    let (panel, genes) = (demo("panel.bed"), demo("genes.gff3.gz"));
-    let args = [
-        &[
-            "run",
-            "-x",
-            index(),
-            "--device",
-            "cpu",
-            "--panel",
-            &panel,
-            "--genes",
-            &genes,
-        ][..],
-        &["--sample", "S", "-o", out],
-        more,
-        &[&reads[0], &reads[1]],
-    ];
-    command(&args.concat())
-}
 
 fn done(mut run: Command) -> Done {
     Done::from(run.output().unwrap())
@@ -42,7 +19,7 @@ fn report() -> &'static Path {
     static REPORT: OnceLock<String> = OnceLock::new();
     Path::new(REPORT.get_or_init(|| {
         let out = format!("{}/report", env!("CARGO_TARGET_TMPDIR"));
-        done(run(&out, &["--tumor-type", "NSCLC"])).fine();
+        done(run("S", &out, None, &["--tumor-type", "NSCLC"])).fine();
         out
     }))
 }
@@ -310,7 +287,13 @@ fn what_a_gate_refuses_is_not_signed() {
     let folder = Folder::new();
     let gates = folder.file("gates.json", r#"{"depth": 5000}"#);
     let out = folder.path("out");
-    done(run(&out, &["--tumor-type", "NSCLC", "--gates", &gates])).fine();
+    done(run(
+        "S",
+        &out,
+        None,
+        &["--tumor-type", "NSCLC", "--gates", &gates],
+    ))
+    .fine();
     let by = ["review", &out, "--by", "A", "--sign"];
     theralign(&by).complains(&["gate depth", "5000 fragments"]);
 }
@@ -320,7 +303,7 @@ fn two_runs_give_the_same_bytes() {
     let folder = Folder::new();
     let out = folder.path("out");
     let once = || -> Vec<(String, Vec<u8>)> {
-        done(run(&out, &["--tumor-type", "NSCLC"])).fine();
+        done(run("S", &out, None, &["--tumor-type", "NSCLC"])).fine();
         let files = names(Path::new(&out))
             .into_iter()
             .map(|n| (n.clone(), std::fs::read(Path::new(&out).join(n)).unwrap()));
@@ -415,7 +398,7 @@ fn no_command_needs_a_network() {
     }
     let folder = Folder::new();
     let out = folder.path("out");
-    let plain = run(&out, &["--tumor-type", "NSCLC"]);
+    let plain = run("S", &out, None, &["--tumor-type", "NSCLC"]);
     let mut run = alone(program::PROGRAM);
     run.args(plain.get_args());
     done(run).fine();

@@ -3,7 +3,7 @@
 
 mod program;
 
-use program::{Folder, demo, index, theralign};
+use program::{Done, Folder, demo, index, run, theralign};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -101,27 +101,12 @@ fn patient(folder: &Folder, tumor: &str, spikes: &[Spike], lost: &[&str]) -> Val
         &reads,
     ];
     theralign(&[&simulate[..], &how[..]].concat()).fine();
-    let (panel, genes, out) = (demo("panel.bed"), demo("genes.gff3.gz"), folder.path("out"));
-    theralign(&[
-        "run",
-        "-x",
-        index(),
-        "--device",
-        "cpu",
-        "--panel",
-        &panel,
-        "--genes",
-        &genes,
-        "--tumor-type",
-        tumor,
-        "--sample",
-        "P",
-        "-o",
-        &out,
-        &format!("{reads}_1.fq.gz"),
-        &format!("{reads}_2.fq.gz"),
-    ])
-    .fine();
+    let (out, reads) = (
+        folder.path("out"),
+        [1, 2].map(|m| format!("{reads}_{m}.fq.gz")),
+    );
+    let run = run("P", &out, Some(&reads), &["--tumor-type", tumor]).output();
+    Done::from(run.unwrap()).fine();
     serde_json::from_str(&std::fs::read_to_string(format!("{out}/report.json")).unwrap()).unwrap()
 }
 

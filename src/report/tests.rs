@@ -94,7 +94,8 @@ impl Case {
     }
 }
 
-fn truth() -> Vec<(
+/// A call: contig, pos, ref, alt, filter, ref fragments, alt fragments.
+type Row = (
     &'static str,
     u32,
     &'static str,
@@ -102,7 +103,9 @@ fn truth() -> Vec<(
     &'static str,
     u32,
     u32,
-)> {
+);
+
+fn truth() -> Vec<Row> {
     vec![
         ("1", 97_915_614, "C", "T", "PASS", 500, 500),
         ("1", 115_256_529, "T", "C", "PASS", 900, 100),

@@ -78,6 +78,20 @@ pub fn index() -> &'static str {
     })
 }
 
+/// `run` on the CPU with the demo's index, panel and genes; of the demo's reads, where no others are given.
+pub fn run(sample: &str, out: &str, reads: Option<&[String; 2]>, more: &[&str]) -> Command {
+    let (panel, genes) = (demo("panel.bed"), demo("genes.gff3.gz"));
+    let own = [1, 2].map(|mate| demo(&format!("tumor_{mate}.fq.gz")));
+    let reads = reads.unwrap_or(&own);
+    let args = [
+        &["run", "-x", index(), "--device", "cpu", "--panel", &panel][..],
+        &["--genes", &genes, "--sample", sample, "-o", out],
+        more,
+        &[&reads[0], &reads[1]],
+    ];
+    command(&args.concat())
+}
+
 /// Inflates a gzip file.
 pub fn inflated(path: impl AsRef<Path>) -> Vec<u8> {
     let mut text = Vec::new();

@@ -4,16 +4,6 @@ use super::*;
 use crate::annotate::knowledge::Direction;
 use crate::report::evidence::Finding;
 
-type Row = (
-    &'static str,
-    u32,
-    &'static str,
-    &'static str,
-    &'static str,
-    u32,
-    u32,
-);
-
 const L858R: Row = ("7", 55_259_515, "T", "G", "PASS", 800, 200);
 const T790M: Row = ("7", 55_249_071, "C", "T", "PASS", 880, 120);
 const G12D: Row = ("12", 25_398_284, "C", "T", "PASS", 700, 300);

@@ -4,16 +4,6 @@ use super::*;
 use crate::report::evidence::Finding;
 use std::path::PathBuf;
 
-type Row = (
-    &'static str,
-    u32,
-    &'static str,
-    &'static str,
-    &'static str,
-    u32,
-    u32,
-);
-
 const FRAMESHIFT: Row = ("17", 7_577_557, "AG", "A", "PASS", 50, 50);
 /// TP53 R248Q
 const MISSENSE: Row = ("17", 7_577_538, "C", "T", "PASS", 50, 50);
