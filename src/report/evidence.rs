@@ -15,9 +15,10 @@ use crate::genome::Reference;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Genes whose variants matter for the dose of drugs and not as targets.
-pub(super) const PHARMACOGENES: [&str; 10] = [
-    "ABCG2", "CYP2B6", "CYP2C19", "CYP2C9", "CYP3A5", "DPYD", "NUDT15", "SLCO1B1", "TPMT", "UGT1A1",
+/// Genes whose variants matter for the dose of drugs, and not as targets or for a disease of their own.
+pub(super) const PHARMACOGENES: [&str; 17] = [
+    "ABCG2", "CYP2B6", "CYP2C19", "CYP2C9", "CYP2D6", "CYP3A4", "CYP3A5", "CYP4F2", "DPYD", "G6PD",
+    "IFNL3", "MT-RNR1", "NUDT15", "SLCO1B1", "TPMT", "UGT1A1", "VKORC1",
 ];
 
 /// AMP/ASCO/CAP tier (2017), computed as PCGR does; most important first.
@@ -596,6 +597,15 @@ pub fn note_shared_codons(findings: &mut [Finding]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pharmacogenes_are_those_that_ship() {
+        let hereditary = Knowledge::shipped().hereditary;
+        let ours: Vec<String> = PHARMACOGENES.iter().map(ToString::to_string).collect();
+        let shipped = crate::pgx::gene::shipped().into_keys();
+        let others = shipped.filter(|g| !hereditary.contains_key(g));
+        assert_eq!(others.collect::<Vec<_>>(), ours);
+    }
 
     #[test]
     fn tiers_follow_pcgr() {
