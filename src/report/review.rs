@@ -453,6 +453,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// One byte changed: no report, or one that reads the same.
+        #[test]
+        fn no_byte_of_a_reviewed_report_can_be_changed(at in 0usize..10_000, byte in 0x20u8..0x7f) {
+            let report = accepted("pass").report;
+            let mut changed = text(&report).into_bytes();
+            let at = at % changed.len();
+            changed[at] = byte;
+            let changed = String::from_utf8(changed).unwrap();
+            if let Ok(r) = read(&changed) {
+                proptest::prop_assert_eq!(r.report, report);
+            }
+        }
+    }
+
     #[test]
     fn an_entry_cannot_be_left_out() {
         let mut r = accepted("pass");
