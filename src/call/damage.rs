@@ -2,9 +2,11 @@
 //! tissue), oxidized guanines (G to T), and whatever else this library does to its molecules before
 //! they are read. Such a change is seen from one strand of the molecule only, so that it shows in one
 //! orientation of the pair (F1R2 or F2R1) and in certain contexts more than in others. The sample
-//! itself is asked how often: sites of variants are few, and what they show is cut.
+//! itself is asked how often: sites of variants are few, and are left out where errors alone do not
+//! explain what they show. Otherwise a variant of few molecules would be its own excuse.
 
 use super::allele::Stretch;
+use super::math::binomial_tail;
 use super::reads::{Load, Read};
 use crate::domain::{CigarOp, Span, Variant, code_of};
 
@@ -14,6 +16,11 @@ const CONTEXTS: usize = VIEWS * 4 * 4 * 4 * 4;
 const VIEWS: usize = 8;
 /// A site at which more than this share shows a base is a variant's.
 const VARIANT: f64 = 0.05;
+/// Where so many fragments show one wrong base, the site is looked at by itself.
+const DOUBTFUL: u32 = 4;
+/// It is a variant's if errors show so many with less than this chance: of a panel of 100 kb, with three
+/// wrong bases to a place, errors lose none.
+const UNEXPLAINED: f64 = 1e-6;
 /// What is expected of a clean library: per base, orientation and wrong base.
 const EXPECTED: f64 = 3e-5;
 /// Fragments that the expectation weighs as much as.
@@ -26,20 +33,54 @@ const LEAST: f64 = 1e-6;
 /// What was seen of each context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DamageCounts {
-    /// By context.
+    /// By context; without what doubtful sites show.
     counts: Vec<u64>,
+    doubtful: Vec<Doubtful>,
 }
 
-/// A position: its context, and as bits the bases that variants show there.
+/// A site at which several fragments show a wrong base: damage, or a variant of few molecules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Doubtful {
+    context: [usize; 3],
+    /// Bases by the rank of their view.
+    shown: [[u32; 4]; VIEWS],
+}
+
+impl Doubtful {
+    /// Where the views that show `base` are counted, and how often each does.
+    fn counted(&self, base: usize) -> impl Iterator<Item = (usize, u64)> {
+        let at = move |(view, shown): (View, &[u32; 4])| {
+            (index(view, self.context, base), u64::from(shown[base]))
+        };
+        View::all().zip(&self.shown).map(at)
+    }
+
+    /// Do these rates of error explain how many fragments show `base`?
+    fn is_explained(&self, base: usize, damage: &Damage) -> bool {
+        let of_view = |(view, shown): (View, &[u32; 4])| {
+            f64::from(shown.iter().sum::<u32>()) * damage.rates[index(view, self.context, base)]
+        };
+        let expected: f64 = View::all().zip(&self.shown).map(of_view).sum();
+        let depth: u32 = self.shown.iter().flatten().sum();
+        let count: u32 = self.shown.iter().map(|shown| shown[base]).sum();
+        f64::from(count) <= expected
+            || binomial_tail(depth, count, expected / f64::from(depth)) >= UNEXPLAINED
+    }
+}
+
+/// A position: its context, as bits the bases that variants show there, and its rank among the doubtful
+/// ones if it is one.
 struct Site {
     context: [usize; 3],
     left_out: u8,
+    doubtful: Option<usize>,
 }
 
 impl Default for DamageCounts {
     fn default() -> DamageCounts {
         DamageCounts {
             counts: vec![0; CONTEXTS],
+            doubtful: Vec::new(),
         }
     }
 }
@@ -87,18 +128,27 @@ fn index(view: View, [before, base, behind]: [usize; 3], shown: usize) -> usize 
 impl DamageCounts {
     /// Adds a tile's reads. `shown` are the fragments at each of its positions by base.
     pub fn observe(&mut self, load: &Load, tile: Span, around: &Stretch, shown: &[[u32; 4]]) {
+        let mut site = |p: u32, shown: &[u32; 4]| {
+            let context = context(around, p)?;
+            let depth: u32 = shown.iter().sum();
+            let varies = |n: u32| f64::from(n) > VARIANT * f64::from(depth);
+            let wrong = || (0..4).filter(|&b| b != context[1]);
+            let is_doubtful = wrong().any(|b| shown[b] >= DOUBTFUL && !varies(shown[b]));
+            if is_doubtful {
+                self.doubtful.push(Doubtful {
+                    context,
+                    shown: [[0; 4]; VIEWS],
+                });
+            }
+            Some(Site {
+                context,
+                left_out: (wrong().filter(|&b| varies(shown[b]))).fold(0, |set, b| set | 1 << b),
+                doubtful: is_doubtful.then(|| self.doubtful.len() - 1),
+            })
+        };
         let sites: Vec<Option<Site>> = (tile.start..)
             .zip(shown)
-            .map(|(p, shown)| {
-                let context = context(around, p)?;
-                let depth: u32 = shown.iter().sum();
-                let varies = |n: u32| f64::from(n) > VARIANT * f64::from(depth);
-                let left_out = (0..4).filter(|&b| b != context[1] && varies(shown[b]));
-                Some(Site {
-                    context,
-                    left_out: left_out.fold(0, |set, b| set | 1 << b),
-                })
-            })
+            .map(|(p, shown)| site(p, shown))
             .collect();
         for read in &load.reads {
             let (mut at, mut position) = (0u32, read.start);
@@ -132,7 +182,10 @@ impl DamageCounts {
             twice: read.weighed[i] < read.counted[i].min(read.mapq),
             flipped: read.flipped,
         };
-        self.counts[index(view, site.context, shown)] += 1;
+        match site.doubtful {
+            Some(rank) => self.doubtful[rank].shown[view.rank()][shown] += 1,
+            None => self.counts[index(view, site.context, shown)] += 1,
+        }
     }
 
     /// Adds the counts of another part of the panel.
@@ -140,6 +193,7 @@ impl DamageCounts {
         for (a, b) in self.counts.iter_mut().zip(&other.counts) {
             *a += b;
         }
+        self.doubtful.extend_from_slice(&other.doubtful);
     }
 }
 
@@ -152,14 +206,38 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// Learns the rates.
+    /// Learns the rates: from all that was seen at first, then again and again without the doubtful sites
+    /// that the rates do not explain.
     pub fn of(counts: &DamageCounts) -> Damage {
-        let seen: Vec<u64> = counts.counts.chunks(4).map(|c| c.iter().sum()).collect();
+        let mut all = counts.counts.clone();
+        let bases = || (counts.doubtful.iter()).flat_map(|site| (0..4).map(move |b| (site, b)));
+        for (at, n) in bases().flat_map(|(site, b)| site.counted(b)) {
+            all[at] += n;
+        }
+        let mut left: Vec<_> = bases().filter(|(site, b)| *b != site.context[1]).collect();
+        loop {
+            let damage = Damage::learned(&all);
+            let before = left.len();
+            left.retain(|(site, b)| {
+                let is_explained = site.is_explained(*b, &damage);
+                for (at, n) in site.counted(*b).filter(|_| !is_explained) {
+                    all[at] -= n;
+                }
+                is_explained
+            });
+            if left.len() == before {
+                return damage;
+            }
+        }
+    }
+
+    fn learned(counts: &[u64]) -> Damage {
+        let seen: Vec<u64> = counts.chunks(4).map(|c| c.iter().sum()).collect();
         let rate = |(i, &wrong): (usize, &u64)| {
             let (wrong, all) = (wrong as f64, seen[i / 4] as f64);
             ((wrong + PRIOR_WEIGHT * EXPECTED) / (all + PRIOR_WEIGHT)).max(LEAST)
         };
-        let rates = counts.counts.iter().enumerate().map(rate).collect();
+        let rates = counts.iter().enumerate().map(rate).collect();
         Damage { rates, seen }
     }
 
