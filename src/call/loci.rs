@@ -181,14 +181,15 @@ fn error(context: &Context, learned: &Learned, v: &Variant) -> f64 {
     let wide = v.span().widened(MARGIN, length);
     let around = Stretch::fetch(context.reference, v.contig, wide);
     let repeat = super::repeats::changed_by(&super::repeats::find(&around), v);
-    // What one base, two mates that agree, and a molecule's two strands let believe: the pair HMM's usual
-    // qualities, and the most that a fragment may count for.
-    let least = |view: View| {
-        error_of(match view {
-            View { duplex: true, .. } => 45,
-            View { twice: true, .. } => 40,
-            _ => 37,
-        })
+    // What one base lets believe, as one of three wrong ones, and the most that a fragment may count for, as
+    // two mates that agree or a molecule's two strands do: the pair HMM's usual qualities.
+    let least = |view: View| match view {
+        View {
+            duplex: false,
+            twice: false,
+            ..
+        } => error_of(37) / 3.0,
+        _ => error_of(45),
     };
     let of_gap = || repeat.map_or(0.0, |r| learned.slippage.rate_of(r, r.units_added(v)));
     learned
