@@ -6,9 +6,13 @@ use crate::format::output::Output;
 use crate::format::vcf::with_suffix;
 use crate::genome::Reference;
 use crate::pgx::build::Build;
-use crate::pgx::{self, GeneCall, gene, outside, pharmcat, positions, sample, tables};
+use crate::pgx::gene::{self, Gene};
+use crate::pgx::place::Places;
+use crate::pgx::sample::{self, Sample};
+use crate::pgx::{self, GeneCall, outside, pharmcat, positions, tables};
 use crate::{Error, Result};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Read star alleles, phenotypes and drug advice from a person's genotypes
 #[derive(clap::Args, Debug)]
@@ -42,10 +46,10 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "BUILD", ignore_case = true)]
     build: Option<Build>,
     /// Genotypes of lower quality (GQ) do not count
-    #[arg(long, default_value_t = 20, value_name = "PHRED")]
+    #[arg(long, default_value_t = sample::LEAST_QUALITY, value_name = "PHRED")]
     min_gq: u32,
     /// Genotypes of fewer fragments (DP) do not count
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    #[arg(long, default_value_t = sample::LEAST_DEPTH, value_name = "N")]
     min_depth: u32,
     /// A folder with PharmCAT's own definitions, instead of those that ship
     #[arg(long, value_name = "DIR")]
@@ -58,8 +62,9 @@ pub struct Args {
         conflicts_with = "genotypes"
     )]
     write_loci: Option<PathBuf>,
-    /// The index for --write-loci
-    #[arg(short = 'x', long, value_name = "INDEX")]
+    /// Index of the genome that the genotypes were called on: the defining places are then found on it by the
+    /// sequence around them, whatever its build and its own bases there. Also for --write-loci
+    #[arg(short = 'x', long, value_name = "INDEX", conflicts_with = "build")]
     index: Option<PathBuf>,
 }
 
@@ -70,8 +75,14 @@ pub fn run(args: &Args) -> Result<()> {
         Some(folder) => pharmcat::read(folder, &shipped)?,
         None => shipped,
     };
-    if let (Some(loci), Some(index)) = (&args.write_loci, &args.index) {
-        let (found, all) = positions::write_loci(loci, &genes, &Reference::open(index)?)?;
+    let searched = |index: &PathBuf| -> Result<(Reference, Places)> {
+        let reference = Reference::open(index)?;
+        let places = Places::on(&reference, &genes);
+        Ok((reference, places))
+    };
+    let searched = args.index.as_ref().map(searched).transpose()?;
+    if let (Some(loci), Some((reference, places))) = (&args.write_loci, &searched) {
+        let (found, all) = positions::write_loci(loci, &genes, places, reference, &|_, _| true)?;
         eprintln!(
             "{}: {} of {} defining places are on this reference",
             loci.display(),
@@ -89,6 +100,7 @@ pub fn run(args: &Args) -> Result<()> {
     let options = sample::Options {
         sample: args.sample.clone(),
         build: args.build,
+        places: searched.map(|s| s.1),
         sex: args.sex,
         min_quality: args.min_gq,
         min_depth: args.min_depth,
@@ -101,18 +113,28 @@ pub fn run(args: &Args) -> Result<()> {
     let mut calls = pgx::call(&genes, &sample.seen);
     outside::take_over(&mut calls, outside_calls);
     pgx::advise(&mut calls);
-    let file = |suffix: &str| with_suffix(output, suffix);
-    positions::write(&file(".pgx.vcf.gz"), &sample.name, &genes, &sample.seen)?;
-    Output::write(&file(".pgx.tsv"), tables::calls(&calls).as_bytes())?;
-    Output::write(&file(".pgx.advice.tsv"), tables::advice(&calls).as_bytes())?;
-    let build = sample.build.name();
-    tables::write_json(&file(".pgx.json"), &sample.name, build, &genes, &calls)?;
-    tell(&sample.name, build, &calls);
+    write(output, &genes, &sample, &calls)?;
+    tell(&sample, &calls);
     Ok(())
 }
 
-fn tell(sample: &str, build: &str, calls: &[GeneCall]) {
-    eprintln!("{sample}, {build}");
+/// Writes all tables of a sample.
+pub(super) fn write(
+    prefix: &Path,
+    genes: &BTreeMap<String, Gene>,
+    sample: &Sample,
+    calls: &[GeneCall],
+) -> Result<()> {
+    let file = |suffix: &str| with_suffix(prefix, suffix);
+    positions::write(&file(".pgx.vcf.gz"), &sample.name, genes, &sample.seen)?;
+    Output::write(&file(".pgx.tsv"), tables::calls(calls).as_bytes())?;
+    Output::write(&file(".pgx.advice.tsv"), tables::advice(calls).as_bytes())?;
+    let build = sample.build_name();
+    tables::write_json(&file(".pgx.json"), &sample.name, build, genes, calls)
+}
+
+fn tell(sample: &Sample, calls: &[GeneCall]) {
+    eprintln!("{}, {}", sample.name, sample.build_name());
     for c in calls {
         let alleles = match c.best_names().join(" or ") {
             none if none.is_empty() => "not called".into(),

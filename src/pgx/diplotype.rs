@@ -42,7 +42,8 @@ pub type Seen = Result<Genotype, String>;
 pub struct Diplotype {
     /// Indices among the gene's alleles.
     pub alleles: Vec<usize>,
-    /// Loci that were seen and belong to the alleles' definitions, both alleles together.
+    /// Loci that were seen and belong to the alleles' definitions, both alleles together. Where a
+    /// definition leaves the bases open by a code, a locus counts if they are not the reference's.
     pub score: usize,
 }
 
@@ -102,11 +103,24 @@ pub fn explain(gene: &Gene, seen: &[Seen]) -> Explained {
         .enumerate()
         .filter_map(|(i, g)| Some((i, g.as_ref().ok()?)))
         .collect();
-    let score = |a: usize| {
-        let defined = |(i, _): &&(usize, &Genotype)| gene.alleles[a].at[*i].is_some();
-        here.iter().filter(defined).count()
+    let bases_at = |a: usize, i: usize| gene.alleles[a].at[i].as_ref();
+    let count = |a: usize, counts: &dyn Fn(&Vec<String>) -> bool| {
+        let sets = here.iter().filter_map(|(i, _)| bases_at(a, *i));
+        sets.filter(|set| counts(set)).count()
     };
-    let scores: Vec<usize> = (0..gene.alleles.len()).map(score).collect();
+    let all_alleles = 0..gene.alleles.len();
+    let defined: Vec<usize> = all_alleles.clone().map(|a| count(a, &|_| true)).collect();
+    let plain: Vec<usize> = all_alleles
+        .map(|a| count(a, &|set| set.len() == 1))
+        .collect();
+    // A code that lets an allele have the reference's bases tells only if the copy has others.
+    let coded = |a: usize, i: usize, copy: usize| {
+        let tells = |set: &Vec<String>| {
+            let of_copy = seen[i].as_ref().ok().and_then(|g| g.alleles.get(copy));
+            set.len() > 1 && of_copy.is_some_and(|b| *b != gene.loci[i].reference)
+        };
+        usize::from(bases_at(a, i).is_some_and(tells))
+    };
     // For each allele and locus: may it have the first copy's bases, and the second's?
     let fits: Vec<Vec<[bool; 2]>> = gene
         .alleles
@@ -130,31 +144,48 @@ pub fn explain(gene: &Gene, seen: &[Seen]) -> Explained {
         .collect();
     let whole = |a: usize| fixed.iter().all(|&i| fits[a][i][0]);
     let candidates: Vec<usize> = (0..gene.alleles.len()).filter(|&a| whole(a)).collect();
-    let mut all = Vec::new();
+    // An allele that could have either copy is credited with what either has, as PharmCAT does.
+    let either = |x: usize| blocks.iter().flatten().all(|&i| fits[x][i] == [true; 2]);
+    let either: Vec<bool> = (0..gene.alleles.len()).map(either).collect();
+    let of_fixed = |a: usize| plain[a] + fixed.iter().map(|&i| coded(a, i, 0)).sum::<usize>();
+    let mut all: Vec<Diplotype> = Vec::new();
     for (k, &a) in candidates.iter().enumerate() {
         if copies == 1 {
-            all.push(vec![a]);
+            all.push(Diplotype {
+                alleles: vec![a],
+                score: of_fixed(a),
+            });
             continue;
         }
         for &b in &candidates[k..] {
+            // The block's score with x on the first copy and y on the second, if they may stand so.
             let order = |block: &Vec<usize>, x: usize, y: usize| {
-                block.iter().all(|&i| fits[x][i][0] && fits[y][i][1])
+                let may = block.iter().all(|&i| fits[x][i][0] && fits[y][i][1]);
+                let credit = |z: usize, i: usize, copy: usize| {
+                    if either[z] && x != y {
+                        coded(z, i, 0).max(coded(z, i, 1))
+                    } else {
+                        coded(z, i, copy)
+                    }
+                };
+                let score = |&i: &usize| credit(x, i, 0) + credit(y, i, 1);
+                may.then(|| block.iter().map(score).sum::<usize>())
             };
-            if blocks.iter().all(|s| order(s, a, b) || order(s, b, a)) {
-                all.push(vec![a, b]);
+            let of_blocks: Option<Vec<usize>> = blocks
+                .iter()
+                .map(|s| order(s, a, b).max(order(s, b, a)))
+                .collect();
+            if let Some(of_blocks) = of_blocks {
+                all.push(Diplotype {
+                    alleles: vec![a, b],
+                    score: of_fixed(a) + of_fixed(b) + of_blocks.iter().sum::<usize>(),
+                });
             }
         }
     }
-    let (known, open): (Vec<_>, Vec<_>) = all
+    let (mut ranked, open): (Vec<_>, Vec<_>) = all
         .into_iter()
-        .partition(|pair| pair.iter().all(|&a| scores[a] > 0));
-    let mut ranked: Vec<Diplotype> = known
-        .into_iter()
-        .map(|alleles| Diplotype {
-            score: alleles.iter().map(|&a| scores[a]).sum(),
-            alleles,
-        })
-        .collect();
+        .partition(|pair| pair.alleles.iter().all(|&a| defined[a] > 0));
     ranked.sort_by(|x, y| {
         let names = |d: &Diplotype| d.name(gene);
         y.score
@@ -163,8 +194,8 @@ pub fn explain(gene: &Gene, seen: &[Seen]) -> Explained {
     });
     let mut open: Vec<usize> = open
         .into_iter()
-        .flatten()
-        .filter(|&a| scores[a] == 0)
+        .flat_map(|pair| pair.alleles)
+        .filter(|&a| defined[a] == 0)
         .collect();
     open.sort_unstable();
     open.dedup();
@@ -240,6 +271,27 @@ mod tests {
             ("rs58973490", &["G", "A"], None),
         ];
         assert_eq!(names("CYP2C19", &found).0[0], "*1/*2");
+    }
+
+    #[test]
+    fn a_code_counts_where_the_copy_is_not_the_references() {
+        // The usual *4 of CYP2D6 has rs1058164 and others that its definition leaves open, *10 has three of
+        // its places and not rs3892097.
+        let usual: [(&str, &[&str], _); 4] = [
+            ("rs1135840", &["C", "G"], None),
+            ("rs1058164", &["C", "G"], None),
+            ("rs3892097", &["C", "T"], None),
+            ("rs1065852", &["G", "A"], None),
+        ];
+        assert_eq!(names("CYP2D6", &usual).0[0], "*1/*4");
+        // Bare, *4 has one defining place, and none of the nineteen codes counts.
+        let genes = gene::shipped();
+        let g = &genes["CYP2D6"];
+        let bare: [(&str, &[&str], _); 1] = [("rs3892097", &["T", "T"], None)];
+        let ranked = explain(g, &sample(g, &bare)).ranked;
+        assert_eq!((ranked[0].name(g).as_str(), ranked[0].score), ("*4/*4", 2));
+        let both: [(&str, &[&str], _); 2] = [bare[0], ("rs1065852", &["G", "A"], None)];
+        assert_eq!(explain(g, &sample(g, &both)).ranked[0].score, 3);
     }
 
     #[test]

@@ -14,6 +14,9 @@ struct Definition {
     version: Option<String>,
     variants: Vec<Place>,
     named_alleles: Vec<Alleles>,
+    /// Alleles that have one function and one name in reports, as `*45.001` and `*45.002`, which are `*45`.
+    #[serde(default)]
+    suballeles_map: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -38,9 +41,28 @@ struct Alleles {
 #[serde(rename_all = "camelCase")]
 struct Functions {
     gene: String,
+    /// Function of each allele, or its activity value in genes that have such.
     haplotypes: BTreeMap<String, String>,
     #[serde(default)]
     activity_values: BTreeMap<String, String>,
+    /// The functions of all genes' alleles, in words.
+    #[serde(default)]
+    named_alleles: Vec<FunctionOf>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FunctionOf {
+    name: String,
+    function_value: String,
+}
+
+impl Functions {
+    fn of(&self, allele: &str) -> Option<&String> {
+        let named = self.named_alleles.iter().find(|a| a.name == allele);
+        let words = named.map(|a| &a.function_value);
+        words.or_else(|| self.haplotypes.get(allele))
+    }
 }
 
 /// Reads the definitions below a folder; what the shipped tables know beside them (functions, places on
@@ -78,9 +100,8 @@ pub fn read(folder: &Path, shipped: &BTreeMap<String, Gene>) -> Result<BTreeMap<
         let theirs = functions.get(name);
         for allele in &mut gene.alleles {
             let ours = shipped.get(name).and_then(|g| g.allele(&allele.name));
-            let theirs = theirs.filter(|f| f.haplotypes.contains_key(&allele.name));
-            if let Some(f) = theirs {
-                allele.function.clone_from(&f.haplotypes[&allele.name]);
+            if let Some((f, function)) = theirs.and_then(|f| Some((f, f.of(&allele.name)?))) {
+                allele.function.clone_from(function);
                 let value = f.activity_values.get(&allele.name);
                 allele.activity = value.and_then(|v| v.parse().ok());
             } else if let Some(ours) = ours {
@@ -142,6 +163,7 @@ fn gene(known: Definition, shipped: &BTreeMap<String, Gene>) -> Result<Gene, Str
     if first.len() != 1 {
         return Err(format!("{} of its alleles are the reference", first.len()));
     }
+    let core = known.suballeles_map;
     let allele = |a: Alleles| {
         if a.bases.len() != loci.len() {
             return Err(format!(
@@ -153,7 +175,7 @@ fn gene(known: Definition, shipped: &BTreeMap<String, Gene>) -> Result<Gene, Str
         }
         let at = a.bases.iter().map(|s| s.as_deref().map(iupac)).collect();
         Ok(NamedAllele {
-            name: a.name,
+            name: core.get(&a.name).cloned().unwrap_or(a.name),
             function: String::new(),
             activity: None,
             at,
@@ -184,11 +206,13 @@ mod tests {
             {"chromosome":"chr7","position":99672916,"rsid":"rs776746","ref":"T","alts":["C"]},
             {"chromosome":"chr7","position":99672917,"rsid":null,"ref":"A","alts":["C","G"]}],
             "namedAlleles":[{"name":"*3","alleles":["C",null],"reference":false},
-            {"name":"*99","alleles":[null,"S"],"reference":false},
-            {"name":"*1","alleles":["T","A"],"reference":true}]}"#;
+            {"name":"*99.001","alleles":[null,"S"],"reference":false},
+            {"name":"*1","alleles":["T","A"],"reference":true}],
+            "suballelesMap":{"*99.001":"*99"}}"#;
         let path = folder.path().join("CYP3A5_translation.json");
         std::fs::write(&path, definition).unwrap();
-        let functions = r#"{"gene":"CYP3A5","haplotypes":{"*99":"No function"}}"#;
+        let functions = r#"{"gene":"CYP3A5","haplotypes":{"*99":"0.0"},"activityValues":{"*99":"0.0"},
+            "namedAlleles":[{"name":"*99","activityValue":"0.0","functionValue":"No function"}]}"#;
         std::fs::write(folder.path().join("CYP3A5.json"), functions).unwrap();
         let genes = read(folder.path(), &gene::shipped()).unwrap();
         let g = &genes["CYP3A5"];
@@ -196,6 +220,7 @@ mod tests {
         assert_eq!(names, ["*1", "*3", "*99"]);
         let functions: Vec<&str> = g.alleles.iter().map(|a| a.function.as_str()).collect();
         assert_eq!(functions, ["Normal function", "No function", "No function"]);
+        assert_eq!(g.alleles[2].activity, Some(0.0));
         assert_eq!(g.loci[0].grch37, Some(99_270_539));
         assert_eq!(
             (g.loci[1].id.as_str(), g.loci[1].grch37),

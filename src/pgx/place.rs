@@ -1,6 +1,7 @@
 //! Finds loci on a reference of any build by the sequence around them.
 
-use super::gene::Locus;
+use super::build::{Build, chromosome};
+use super::gene::{Gene, Locus};
 use crate::annotate::gene_model::merged;
 use crate::domain::{ContigId, Pos, Span, Variant, reverse_complement};
 use crate::genome::Reference;
@@ -49,6 +50,118 @@ impl Site {
             _ => None,
         }
     }
+}
+
+/// The defining places of genes on one reference, whatever its build and its bases there.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// By the locus's name and place on GRCh38.
+    sites: BTreeMap<(String, u32), Site>,
+    /// The contigs' lengths, by name.
+    pub lengths: BTreeMap<String, u32>,
+    /// The build of the reference, if its contigs' lengths tell it.
+    pub build: Option<Build>,
+}
+
+impl Places {
+    /// Searches the contigs that bear the names of the genes' chromosomes.
+    pub fn on(reference: &Reference, genes: &BTreeMap<String, Gene>) -> Places {
+        // The genes' stretches are not known here, so that whole contigs are searched.
+        let whole = |i| Span::new(0, reference.contig(i).length);
+        let contigs = reference.contigs().iter().map(|c| {
+            let id = reference.contig_id(&c.name).expect("its own name");
+            (chromosome(&c.name), id)
+        });
+        let contigs: Vec<_> = contigs.filter_map(|(name, id)| Some((name?, id))).collect();
+        let regions = contigs
+            .iter()
+            .map(|&(_, id)| (id, vec![whole(id)]))
+            .collect();
+        let loci: Vec<(&Locus, _)> = genes
+            .values()
+            .flat_map(|g| &g.loci)
+            .filter_map(|l| {
+                let (_, id) = contigs.iter().find(|c| c.0 == l.chromosome)?;
+                Some((l, (*id, whole(*id))))
+            })
+            .collect();
+        let first = locate(&loci, reference, &regions);
+        // Related genes share sequences: what stands twice is looked for again near the gene's other places.
+        let near: Vec<(&Locus, _)> = loci
+            .iter()
+            .map(|&(locus, whole)| (locus, stretch(locus, genes, &loci, &first).unwrap_or(whole)))
+            .collect();
+        let found = near.iter().zip(locate(&near, reference, &regions));
+        let sites = found.filter_map(|((l, _), site)| Some((key(l), site?)));
+        let lengths: BTreeMap<String, u32> = (reference.contigs().iter())
+            .map(|c| (c.name.clone(), c.length))
+            .collect();
+        let mut builds = lengths.iter().filter_map(|(n, &l)| Build::by_length(n, l));
+        Places {
+            sites: sites.collect(),
+            build: builds.next(),
+            lengths,
+        }
+    }
+
+    /// Where a locus stands; `None` if it was not found.
+    pub fn of(&self, locus: &Locus) -> Option<&Site> {
+        self.sites.get(&key(locus))
+    }
+
+    /// The stretches of all that were found once.
+    pub fn found(&self) -> impl Iterator<Item = (ContigId, Span)> {
+        self.sites.values().filter_map(|site| match site {
+            Site::At { contig, span, .. } => Some((*contig, *span)),
+            Site::Ambiguous => None,
+        })
+    }
+}
+
+fn key(locus: &Locus) -> (String, u32) {
+    (locus.id.clone(), locus.grch38)
+}
+
+/// Around the places of the locus's gene that were found once.
+fn stretch(
+    locus: &Locus,
+    genes: &BTreeMap<String, Gene>,
+    loci: &[(&Locus, (ContigId, Span))],
+    sites: &[Option<Site>],
+) -> Option<(ContigId, Span)> {
+    const AROUND: u32 = 30_000;
+    let gene = genes.values().find(|g| g.loci.iter().any(|l| l == locus))?;
+    let of_gene = loci
+        .iter()
+        .zip(sites)
+        .filter(|((l, _), _)| gene.loci.contains(l));
+    let once = of_gene.filter_map(|((_, (_, whole)), site)| match site {
+        Some(Site::At { contig, span, .. }) => Some((*contig, *span, whole.end)),
+        _ => None,
+    });
+    let all: Vec<(ContigId, Span, u32)> = once.collect();
+    let (contig, _, length) = *all.first()?;
+    let start = all.iter().map(|s| s.1.start).min()?;
+    let end = all.iter().map(|s| s.1.end).max()?;
+    Some((contig, Span::new(start, end).widened(AROUND, length)))
+}
+
+/// A locus as the other strand spells it.
+pub fn reversed(locus: &Locus) -> Locus {
+    let turn = |s: &String| spelled(s, true);
+    let [left, right] = &locus.flanks;
+    Locus {
+        reference: turn(&locus.reference),
+        reference37: turn(&locus.reference37),
+        alternates: locus.alternates.iter().map(turn).collect(),
+        flanks: [turn(right), turn(left)],
+        ..locus.clone()
+    }
+}
+
+/// Bases as the forward strand of a contig spells them, that is the other strand if `reverse`.
+pub fn spelled(bases: &str, reverse: bool) -> String {
+    String::from_utf8_lossy(&turned(bases, reverse)).into_owned()
 }
 
 fn turned(bases: &str, reverse: bool) -> Vec<u8> {

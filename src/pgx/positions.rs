@@ -4,7 +4,7 @@
 use super::build::{CHROMOSOMES, rank};
 use super::diplotype::{Genotype, Seen};
 use super::gene::{Gene, Locus};
-use super::place::{self, Site};
+use super::place::{Places, Site};
 use crate::Result;
 use crate::domain::{ContigId, Span};
 use crate::format::output::Output;
@@ -95,51 +95,29 @@ fn line(gene: &Gene, locus: &Locus, genotype: Option<&Genotype>) -> Line {
     }
 }
 
-/// Writes the places as they stand on a reference of any build, one allele a line, for `call --force`;
-/// returns how many places were found, of how many.
+/// Writes the places that `within` holds as they stand on a reference, one allele a line, for
+/// `call --force`; returns how many were written, of how many.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write_loci(
     path: &Path,
     genes: &BTreeMap<String, Gene>,
+    places: &Places,
     reference: &Reference,
+    within: &dyn Fn(ContigId, Span) -> bool,
 ) -> Result<(usize, usize)> {
-    // The genes' places are not known here, so that whole contigs are searched.
-    let whole = |i| Span::new(0, reference.contig(i).length);
-    let contigs = reference.contigs().iter().map(|c| {
-        let id = reference.contig_id(&c.name).expect("its own name");
-        (super::build::chromosome(&c.name), id)
-    });
-    let contigs: Vec<_> = contigs.filter_map(|(name, id)| Some((name?, id))).collect();
-    let regions = contigs
-        .iter()
-        .map(|&(_, id)| (id, vec![whole(id)]))
-        .collect();
-    let loci: Vec<(&Locus, _)> = genes
-        .values()
-        .flat_map(|g| &g.loci)
-        .filter_map(|l| {
-            let (_, id) = contigs.iter().find(|c| c.0 == l.chromosome)?;
-            Some((l, (*id, whole(*id))))
-        })
-        .collect();
-    let first = place::locate(&loci, reference, &regions);
-    // Related genes share sequences: what stands twice is looked for again near the gene's other places.
-    let near: Vec<(&Locus, _)> = loci
-        .iter()
-        .map(|&(locus, whole)| (locus, stretch(locus, genes, &loci, &first).unwrap_or(whole)))
-        .collect();
-    let sites = place::locate(&near, reference, &regions);
     let mut lines = Vec::new();
     let mut found = 0;
-    for ((locus, _), site) in loci.iter().zip(&sites) {
-        let variants: Vec<_> = site
-            .iter()
-            .flat_map(|site| locus.alleles().filter_map(|a| site.variant(a)))
-            .collect();
-        found += usize::from(!variants.is_empty());
-        for v in variants {
+    for locus in genes.values().flat_map(|g| &g.loci) {
+        let Some(site @ Site::At { contig, span, .. }) = places.of(locus) else {
+            continue;
+        };
+        if !within(*contig, *span) {
+            continue;
+        }
+        found += 1;
+        for v in locus.alleles().filter_map(|a| site.variant(a)) {
             let letters = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
             let text = format!(
                 "{}\t{}\t{}\t{}\t{}\t.\t.\t.\n",
@@ -158,30 +136,6 @@ pub fn write_loci(
     text.extend(lines.into_iter().map(|l| l.2));
     Output::write(path, text.as_bytes())?;
     Ok((found, genes.values().map(|g| g.loci.len()).sum()))
-}
-
-/// Around the places of the locus's gene that were found once.
-fn stretch(
-    locus: &Locus,
-    genes: &BTreeMap<String, Gene>,
-    loci: &[(&Locus, (ContigId, Span))],
-    sites: &[Option<Site>],
-) -> Option<(ContigId, Span)> {
-    const AROUND: u32 = 30_000;
-    let gene = genes.values().find(|g| g.loci.iter().any(|l| l == locus))?;
-    let of_gene = loci
-        .iter()
-        .zip(sites)
-        .filter(|((l, _), _)| gene.loci.contains(l));
-    let once = of_gene.filter_map(|((_, (_, whole)), site)| match site {
-        Some(Site::At { contig, span, .. }) => Some((*contig, *span, whole.end)),
-        _ => None,
-    });
-    let all: Vec<(ContigId, Span, u32)> = once.collect();
-    let (contig, _, length) = *all.first()?;
-    let start = all.iter().map(|s| s.1.start).min()?;
-    let end = all.iter().map(|s| s.1.end).max()?;
-    Some((contig, Span::new(start, end).widened(AROUND, length)))
 }
 
 #[cfg(test)]

@@ -1,16 +1,25 @@
-//! Reads what one sample of a VCF has at the loci. The build is told by the header or by the records.
+//! Reads what one sample of a VCF has at the loci: at their coordinates on a build, which header or records
+//! tell, or where they were found on the VCF's own reference.
 
 use super::build::{Build, chromosome};
 use super::diplotype::{Genotype, Seen};
 use super::gene::{Gene, Locus};
+use super::place::{self, Places, Site};
 use super::spell::{Effect, Local};
 use crate::call::ploidy::Sex;
 use crate::format::input;
 use crate::format::vcf_reader::choose_sample;
 use crate::{Error, Result, error::thousands};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::Path;
+
+/// Genotypes of lower quality are not believed, where nothing else is asked.
+pub const LEAST_QUALITY: u32 = 20;
+
+/// Genotypes of fewer fragments are not believed, where nothing else is asked.
+pub const LEAST_DEPTH: u32 = 10;
 
 /// How a VCF is read.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +28,8 @@ pub struct Options {
     pub sample: Option<String>,
     /// Its build; `None`: as the file says or shows.
     pub build: Option<Build>,
+    /// Where the loci stand on the reference of the VCF, which may have other bases there than the builds.
+    pub places: Option<Places>,
     /// The person's sex, which says how many copies of X there are.
     pub sex: Option<Sex>,
     /// Genotypes of lower quality (GQ) do not count.
@@ -32,10 +43,24 @@ pub struct Options {
 pub struct Sample {
     /// Its name.
     pub name: String,
-    /// The build that its VCF is of.
-    pub build: Build,
+    /// The build that its VCF is of; `None`: neither of the two, but a reference on which the loci were found.
+    pub build: Option<Build>,
     /// For each gene, what it has at each of its loci.
     pub seen: BTreeMap<String, Vec<Seen>>,
+}
+
+impl Sample {
+    /// The build in words.
+    pub fn build_name(&self) -> &'static str {
+        self.build.map_or("the index's own", Build::name)
+    }
+}
+
+/// Which coordinates a VCF has.
+#[derive(Clone, Copy)]
+enum Coordinates<'a> {
+    Build(Build),
+    Found(&'a Places),
 }
 
 /// A record that may say something about a locus.
@@ -65,7 +90,7 @@ pub fn read(path: &Path, genes: &BTreeMap<String, Gene>, options: &Options) -> R
     let mut reader = input::open(path)?;
     let mut header = Header::default();
     let mut records: BTreeMap<&'static str, Vec<Record>> = BTreeMap::new();
-    let near = Neighbourhood::of(genes);
+    let near = Neighbourhood::of(genes, options.places.as_ref());
     let mut column = None;
     let mut text = String::new();
     let mut number = 0u64;
@@ -110,12 +135,21 @@ pub fn read(path: &Path, genes: &BTreeMap<String, Gene>, options: &Options) -> R
         let remedy = "The file may be cut short; make it anew.";
         return Err(Error::input(file, "", "no #CHROM line", remedy));
     }
-    let build = told_build(&file, &header, &records, genes, options.build)?;
+    let coordinates = match &options.places {
+        None => {
+            let build = told_build(&file, &header, &records, genes, options.build)?;
+            Coordinates::Build(build)
+        }
+        Some(places) => {
+            header.fits(&places.lengths, &file)?;
+            Coordinates::Found(places)
+        }
+    };
     let none = Vec::new();
     let of_gene = |gene: &Gene| {
         let at = |locus: &Locus| {
             let records = records.get(locus.chromosome.as_str()).unwrap_or(&none);
-            let seen = look(locus, build, records, options)?;
+            let seen = look(locus, coordinates, records, options)?;
             as_many_copies(seen, gene, options.sex)
         };
         gene.loci.iter().map(at).collect()
@@ -123,7 +157,10 @@ pub fn read(path: &Path, genes: &BTreeMap<String, Gene>, options: &Options) -> R
     let seen = genes.iter().map(|(n, g)| (n.clone(), of_gene(g))).collect();
     Ok(Sample {
         name: header.sample,
-        build,
+        build: match coordinates {
+            Coordinates::Build(build) => Some(build),
+            Coordinates::Found(places) => places.build,
+        },
         seen,
     })
 }
@@ -132,6 +169,7 @@ pub fn read(path: &Path, genes: &BTreeMap<String, Gene>, options: &Options) -> R
 struct Header {
     sample: String,
     builds: Vec<Build>,
+    lengths: Vec<(String, u32)>,
 }
 
 impl Header {
@@ -152,7 +190,9 @@ impl Header {
                     .filter_map(|f| f.split_once('='))
                     .find(|f| f.0 == key)
             };
-            let length = get("length").and_then(|l| l.1.parse().ok());
+            let length: Option<u32> = get("length").and_then(|l| l.1.parse().ok());
+            let named = get("ID").zip(length);
+            self.lengths.extend(named.map(|(id, l)| (id.1.into(), l)));
             let by_length = get("ID").and_then(|id| Build::by_length(id.1, length?));
             by_length.or_else(|| Build::by_words(get("assembly")?.1))
         } else {
@@ -160,6 +200,20 @@ impl Header {
         };
         self.builds.extend(told);
         Ok(())
+    }
+
+    /// Refuses a VCF of another genome than these contigs'.
+    fn fits(&self, contigs: &BTreeMap<String, u32>, file: &str) -> Result<()> {
+        let differs = |(name, length): &&(String, u32)| contigs.get(name) != Some(length);
+        match self.lengths.iter().find(differs) {
+            None => Ok(()),
+            Some((name, length)) => Err(Error::input(
+                file,
+                "header",
+                format!("contig {name} of {length} bases is not the index's"),
+                "Give the index that the calls were made with, or none.",
+            )),
+        }
     }
 }
 
@@ -170,12 +224,15 @@ impl Neighbourhood {
     /// How far in front of a locus a record about it may begin, blocks of reference aside.
     const REACH: u32 = 100;
 
-    fn of(genes: &BTreeMap<String, Gene>) -> Neighbourhood {
+    fn of(genes: &BTreeMap<String, Gene>, found: Option<&Places>) -> Neighbourhood {
         let mut places: BTreeMap<&'static str, Vec<u32>> = BTreeMap::new();
         for locus in genes.values().flat_map(|g| &g.loci) {
             let at = chromosome(&locus.chromosome).expect("a chromosome with pharmacogenes");
             let here = places.entry(at).or_default();
             here.extend([Some(locus.grch38), locus.grch37].into_iter().flatten());
+            if let Some(Site::At { span, .. }) = found.and_then(|places| places.of(locus)) {
+                here.push(span.start + 1);
+            }
         }
         for here in places.values_mut() {
             here.sort_unstable();
@@ -321,9 +378,44 @@ fn local(locus: &Locus, build: Build) -> Option<Local<'_>> {
     })
 }
 
-/// What the records say about a locus.
-fn look(locus: &Locus, build: Build, records: &[Record], options: &Options) -> Seen {
-    let local = local(locus, build).ok_or("its place on this build is not known")?;
+/// What the records say about a locus, as the tables spell it.
+fn look(locus: &Locus, on: Coordinates, records: &[Record], options: &Options) -> Seen {
+    let (locus, start, bases, reverse) = match on {
+        Coordinates::Build(build) => {
+            let local = local(locus, build).ok_or("its place on this build is not known")?;
+            (Cow::Borrowed(locus), local.start, local.bases, false)
+        }
+        Coordinates::Found(places) => match places.of(locus) {
+            None => return Err("its surroundings are not on this reference".into()),
+            Some(Site::Ambiguous) => {
+                return Err("its surroundings are found more than once".into());
+            }
+            Some(Site::At {
+                span,
+                present,
+                reverse,
+                ..
+            }) => {
+                let turned = reverse.then(|| place::reversed(locus));
+                let locus = turned.map_or(Cow::Borrowed(locus), Cow::Owned);
+                (locus, span.start + 1, present.as_str(), *reverse)
+            }
+        },
+    };
+    let local = Local {
+        locus: &locus,
+        start,
+        bases: &place::spelled(bases, reverse),
+    };
+    let mut seen = look_at(&local, records, options)?;
+    for allele in &mut seen.alleles {
+        *allele = place::spelled(allele, reverse);
+    }
+    Ok(seen)
+}
+
+/// What the records say about a locus, as their own reference spells it.
+fn look_at(local: &Local, records: &[Record], options: &Options) -> Seen {
     let reach = local.reach();
     let mut reference: Vec<&Record> = Vec::new();
     let mut found: Vec<(&Record, Genotype)> = Vec::new();
@@ -340,9 +432,14 @@ fn look(locus: &Locus, build: Build, records: &[Record], options: &Options) -> S
             continue;
         }
         let over = r.position < local.end() && r.end > local.start;
-        match genotype(&local, r) {
+        match genotype(local, r) {
             Ok(Some(g)) => {
-                let told = if g.alleles.iter().all(|a| a == local.bases) {
+                let unchanged = g.alleles.iter().all(|a| a == local.bases);
+                // An allele of a neighbour, whose record begins or ends here.
+                if unchanged && exact && !own(r) {
+                    continue;
+                }
+                let told = if unchanged {
                     over.then(|| reference.push(r))
                 } else {
                     found.push((r, g));
@@ -361,9 +458,9 @@ fn look(locus: &Locus, build: Build, records: &[Record], options: &Options) -> S
         return Err(reason);
     }
     match &found[..] {
-        [] => of_reference(&local, &reference),
+        [] => of_reference(local, &reference),
         [(_, only)] => Ok(only.clone()),
-        several => together(&local, several),
+        several => together(local, several),
     }
 }
 
@@ -530,6 +627,7 @@ fn as_many_copies(mut g: Genotype, gene: &Gene, sex: Option<Sex>) -> Seen {
 mod tests {
     use super::super::gene;
     use super::*;
+    use crate::genome::{BuildOptions, build};
     use std::io::Write;
 
     fn seen_with(header: &str, records: &str, options: &Options) -> Result<Sample> {
@@ -558,7 +656,7 @@ mod tests {
             chr2 233760230 . T <*> . . END=233760400 GT:GQ:DP:MIN_DP 0/0:50:40:31\n\
             chr2 233760498 . G A . PASS . GT:DP ./.:0\n";
         let s = seen_with(B38, records, &Options::default()).unwrap();
-        assert_eq!(s.build, Build::Grch38);
+        assert_eq!(s.build, Some(Build::Grch38));
         assert_eq!(alleles(at(&s, "UGT1A1", "rs887829")), "C/T");
         let block = at(&s, "UGT1A1", "rs3064744").unwrap();
         assert_eq!(block.alleles, ["CAT", "CAT"]);
@@ -591,11 +689,62 @@ mod tests {
     }
 
     #[test]
+    fn a_filtered_neighbour_leaves_a_place_that_has_its_own_record() {
+        let neighbour = "chr2 233759924 . CA C . LowQual . GT 0/1\n";
+        let own = "chr2 233759924 . C T . PASS . GT 0/0\n";
+        let of = |records: &str| {
+            let s = seen_with(B38, records, &Options::default()).unwrap();
+            at(&s, "UGT1A1", "rs887829")
+        };
+        assert_eq!(alleles(of(&format!("{own}{neighbour}"))), "C/C");
+        assert!(of(neighbour).unwrap_err().contains("LowQual"));
+    }
+
+    #[test]
+    fn places_are_read_as_the_references_own_bases_and_strand_spell_them() {
+        let genes = gene::shipped();
+        let locus = |id: &str| genes["CYP2C19"].loci.iter().find(|l| l.id == id).unwrap();
+        let with = |id: &str, base: &str| {
+            let [left, right] = &locus(id).flanks;
+            format!("{left}{base}{right}")
+        };
+        // Of rs3758581 the reference has G, GRCh38 A; of rs12248560 T, GRCh38 C, on the other strand.
+        let pad = "TC".repeat(20);
+        let first = format!("{pad}{}{pad}", with("rs3758581", "G"));
+        let turned = place::spelled(&with("rs12248560", "T"), true);
+        let mut fasta = tempfile::NamedTempFile::new().unwrap();
+        writeln!(fasta, ">10\n{first}{turned}{pad}").unwrap();
+        let reference = build(fasta.path(), BuildOptions::default()).unwrap();
+        let [one, two] = [pad.len() + 26, first.len() + 26];
+        let options = Options {
+            places: Some(Places::on(&reference, &genes)),
+            ..Options::default()
+        };
+        let of = |genotypes: [&str; 2]| {
+            let records = format!(
+                "10 {one} . G A . PASS . GT {}\n10 {two} . A G . PASS . GT {}\n",
+                genotypes[0], genotypes[1]
+            );
+            let s = seen_with("", &records, &options).unwrap();
+            assert_eq!((s.build, s.build_name()), (None, "the index's own"));
+            ["rs3758581", "rs12248560"].map(|id| alleles(at(&s, "CYP2C19", id)))
+        };
+        assert_eq!(of(["0/0", "0/0"]), ["G/G", "T/T"]);
+        assert_eq!(of(["0/1", "1/1"]), ["G/A", "C/C"]);
+        // What is not on this reference was not seen, and a VCF of another one is refused.
+        let s = seen_with("", "", &options).unwrap();
+        let elsewhere = at(&s, "CYP2C19", "rs28399504").unwrap_err();
+        assert!(elsewhere.contains("not on this reference"));
+        let other = seen_with("##contig=<ID=10,length=5>\n", "", &options);
+        assert!(other.unwrap_err().to_string().contains("not the index's"));
+    }
+
+    #[test]
     fn the_builds_are_told_apart_and_grch37_has_other_references() {
         // GRCh37 has the G of rs3758581.
         let records = "10 96602623 rs3758581 G A . PASS . GT 0/0\n";
         let s = seen_with("", records, &Options::default()).unwrap();
-        assert_eq!(s.build, Build::Grch37);
+        assert_eq!(s.build, Some(Build::Grch37));
         assert_eq!(alleles(at(&s, "CYP2C19", "rs3758581")), "G/G");
         let none = seen_with("", "10 5 . A C . . . GT 0/1\n", &Options::default());
         assert!(none.unwrap_err().to_string().contains("--build"));
