@@ -17,12 +17,18 @@ use crate::format::reads::Source;
 use crate::format::umi::Umi;
 use crate::format::{bed, input, output::Output};
 use crate::genome::Reference;
+use crate::pgx::gene::{self, Gene};
+use crate::pgx::place::Places;
+use crate::pgx::{self, positions, sample};
 use crate::qc;
+use crate::report::consent::Consent;
+use crate::report::panel::Panel;
 use crate::report::{self, KnowledgeOptions, ReportOptions, ReportSummary, evidence::Tier};
 use crate::report::{Hashed, Made};
 use crate::sort::Duplicates;
 use crate::{Error, Result};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -139,6 +145,7 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
         let id = reference.contig_id(name)?;
         Some((id, reference.contig(id).length))
     })?;
+    let wanted = wants_pharmacogenes(args, &knowledge)?;
     let device = args.device.open()?;
     let folder = OutputFolder::create(&args.output)?;
     let consensus = consensus_options(args, threads, &folder)?;
@@ -151,7 +158,13 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
         let inputs = hashing.join().expect("hashing does not panic")?;
         let made = (consensus.as_ref()).map(|options| consensus_step(args, options, &folder));
         let made = made.transpose()?;
-        let called = call_step(args, &reference, &device, &folder)?;
+        let pharmacogenes = wanted.then(|| pharmacogenes(args, &reference, &regions, &folder));
+        let pharmacogenes = pharmacogenes.transpose()?.flatten();
+        let force = pharmacogenes.as_ref().map(|p| p.loci.clone());
+        let called = call_step(args, &reference, &device, force, &folder)?;
+        if let Some(pharmacogenes) = pharmacogenes {
+            pgx_step(args, pharmacogenes, &folder)?;
+        }
         qc_step(args, &reference, &regions, &aligned, made.as_ref(), &folder)?;
         let how = Made {
             command: args.redact.command(),
@@ -323,6 +336,7 @@ fn call_step(
     args: &Args,
     reference: &Reference,
     device: &Device,
+    force: Option<PathBuf>,
     folder: &OutputFolder,
 ) -> Result<CallSummary> {
     let of_sample = |end: &str| folder.file(&format!("{}.{end}", args.sample));
@@ -337,6 +351,7 @@ fn call_step(
     };
     let options = CallOptions {
         actionable,
+        force,
         reference_name: file_name(&args.index),
         command: args.redact.command(),
         ..CallOptions::new(
@@ -358,6 +373,63 @@ fn call_step(
         thousands(called.depth_sum / called.panel_bases.max(1)),
     );
     Ok(called)
+}
+
+/// Pharmacogenes' defining places on this reference, and those of the panel as a file for `--force`.
+struct Pharmacogenes {
+    genes: BTreeMap<String, Gene>,
+    places: Places,
+    loci: PathBuf,
+}
+
+/// A tumor's DNA does not tell what the person was born with, and a person may not want to know.
+fn wants_pharmacogenes(args: &Args, knowledge: &Knowledge) -> Result<bool> {
+    let known = |name: &str| {
+        let mut all = knowledge.hereditary.iter();
+        all.any(|(gene, h)| gene == name || h.category == name)
+    };
+    let consent = (args.consent.as_deref()).map(|file| Consent::read(file, &known));
+    let consent = consent.transpose()?.unwrap_or_else(Consent::none);
+    Ok(args.mode == Mode::Germline && consent.pharmacogenetics)
+}
+
+/// `None` if the panel has none of the places.
+fn pharmacogenes(
+    args: &Args,
+    reference: &Reference,
+    regions: &[bed::Region],
+    folder: &OutputFolder,
+) -> Result<Option<Pharmacogenes>> {
+    let genes = gene::shipped();
+    let places = Places::on(reference, &genes);
+    let panel = Panel::new(&bed::merged(regions));
+    let within = |contig, span| panel.outside(contig, span).is_empty();
+    if !places.found().any(|(contig, span)| within(contig, span)) {
+        return Ok(None);
+    }
+    let loci = folder.file(&format!("{}.pgx.loci.vcf", args.sample));
+    positions::write_loci(&loci, &genes, &places, reference, &within)?;
+    Ok(Some(Pharmacogenes {
+        genes,
+        places,
+        loci,
+    }))
+}
+
+/// What the places' genotypes make of the pharmacogenes; a place that was not genotyped is missing.
+fn pgx_step(args: &Args, asked: Pharmacogenes, folder: &OutputFolder) -> Result<()> {
+    let calls = folder.file(&format!("{}.vcf.gz", args.sample));
+    let options = sample::Options {
+        places: Some(asked.places),
+        min_quality: sample::LEAST_QUALITY,
+        min_depth: sample::LEAST_DEPTH,
+        ..sample::Options::default()
+    };
+    let sample = sample::read(&calls, &asked.genes, &options)?;
+    let called = pgx::call(&asked.genes, &sample.seen);
+    let (seen, all) = (called.iter()).fold((0, 0), |n, c| (n.0 + c.seen.0, n.1 + c.seen.1));
+    eprintln!("{seen} of {all} places that define pharmacogenes' alleles were genotyped");
+    super::pgx::write(&folder.file(&args.sample), &asked.genes, &sample, &called)
 }
 
 fn qc_step(
