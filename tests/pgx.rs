@@ -21,15 +21,8 @@ fn reads(folder: &Folder) -> [String; 2] {
 }
 
 fn run(reads: &[String; 2], out: &str, more: &[&str]) {
-    let (panel, genes) = (demo("panel.bed"), demo("genes.gff3.gz"));
-    #[rustfmt::skip]
-    let args = [
-        &["run", "-x", index(), "--device", "cpu", "--panel", &panel, "--genes", &genes][..],
-        &["--sample", "S", "-o", out],
-        more,
-        &[&reads[0], &reads[1]],
-    ];
-    theralign(&args.concat()).fine();
+    let done = program::run("S", out, Some(reads), more).output();
+    program::Done::from(done.unwrap()).fine();
 }
 
 fn text(bytes: Vec<u8>) -> String {

@@ -384,12 +384,7 @@ struct Pharmacogenes {
 
 /// A tumor's DNA does not tell what the person was born with, and a person may not want to know.
 fn wants_pharmacogenes(args: &Args, knowledge: &Knowledge) -> Result<bool> {
-    let known = |name: &str| {
-        let mut all = knowledge.hereditary.iter();
-        all.any(|(gene, h)| gene == name || h.category == name)
-    };
-    let consent = (args.consent.as_deref()).map(|file| Consent::read(file, &known));
-    let consent = consent.transpose()?.unwrap_or_else(Consent::none);
+    let consent = Consent::of(args.consent.as_deref(), knowledge)?;
     Ok(args.mode == Mode::Germline && consent.pharmacogenetics)
 }
 

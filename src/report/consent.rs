@@ -1,5 +1,6 @@
 //! What the person agreed to: which sections a report has, and what may be made of it.
 
+use crate::annotate::Knowledge;
 use crate::format::digest::sha256_of;
 use crate::{Error, Result};
 use schemars::JsonSchema;
@@ -143,11 +144,20 @@ impl Consent {
         }
     }
 
-    /// Reads a consent file; germline genes must be in `genes` or `categories`.
+    /// What a file says, if there is one.
     ///
     /// # Errors
-    /// When it is not JSON, has a field, a DUO code or a gene that is not known.
-    pub fn read(path: &Path, known: &dyn Fn(&str) -> bool) -> Result<Consent> {
+    /// When it is not JSON, has a field, a DUO code, or a gene or category that is not known.
+    pub fn of(file: Option<&Path>, knowledge: &Knowledge) -> Result<Consent> {
+        let known = |name: &str| {
+            let mut all = knowledge.hereditary.iter();
+            all.any(|(gene, h)| gene == name || h.category == name)
+        };
+        file.map_or_else(|| Ok(Consent::none()), |file| Consent::read(file, &known))
+    }
+
+    /// Reads a consent file; `known` are the genes and categories of the hereditary table.
+    fn read(path: &Path, known: &dyn Fn(&str) -> bool) -> Result<Consent> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
         let file: File = serde_json::from_str(&text).map_err(|e| {
             Error::input(

@@ -388,13 +388,7 @@ pub fn make(reference: &Reference, options: &ReportOptions) -> Result<Report> {
         Some(code) => knowledge.tumors.find(code)?,
         None => Tumor::none(),
     };
-    let consent = match &options.consent {
-        None => Consent::none(),
-        Some(file) => Consent::read(file, &|name| {
-            let mut all = knowledge.hereditary.iter();
-            all.any(|(gene, h)| gene == name || h.category == name)
-        })?,
-    };
+    let consent = Consent::of(options.consent.as_deref(), &knowledge)?;
     let limits = options
         .gates
         .as_deref()
