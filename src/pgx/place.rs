@@ -85,13 +85,22 @@ impl Places {
                 Some((l, (*id, whole(*id))))
             })
             .collect();
-        let first = locate(&loci, reference, &regions);
+        let mut found = locate(&loci, reference, &regions);
         // Related genes share sequences: what stands twice is looked for again near the gene's other places.
-        let near: Vec<(&Locus, _)> = loci
-            .iter()
-            .map(|&(locus, whole)| (locus, stretch(locus, genes, &loci, &first).unwrap_or(whole)))
-            .collect();
-        let found = near.iter().zip(locate(&near, reference, &regions));
+        let again = |i: usize| {
+            let twice = found[i] == Some(Site::Ambiguous);
+            let near = stretch(loci[i].0, genes, &loci, &found).filter(|_| twice)?;
+            Some((i, (loci[i].0, near)))
+        };
+        let (which, near): (Vec<usize>, Vec<_>) = (0..loci.len()).filter_map(again).unzip();
+        let mut stretches: BTreeMap<ContigId, Vec<Span>> = BTreeMap::new();
+        for &(_, (contig, span)) in &near {
+            stretches.entry(contig).or_default().push(span);
+        }
+        for (i, site) in which.into_iter().zip(locate(&near, reference, &stretches)) {
+            found[i] = site;
+        }
+        let found = loci.iter().zip(found);
         let sites = found.filter_map(|((l, _), site)| Some((key(l), site?)));
         let lengths: BTreeMap<String, u32> = (reference.contigs().iter())
             .map(|c| (c.name.clone(), c.length))
@@ -172,6 +181,49 @@ fn turned(bases: &str, reverse: bool) -> Vec<u8> {
     }
 }
 
+/// The first bases of flanks, as a table of bits: nearly no other place of a genome begins like one.
+struct Beginnings(Vec<bool>);
+
+impl Beginnings {
+    /// So many bases, two bits each.
+    const LENGTH: usize = 12;
+
+    fn of<'a>(flanks: impl Iterator<Item = &'a Vec<u8>>) -> Beginnings {
+        let mut table = vec![false; 1 << (2 * Beginnings::LENGTH)];
+        // Places that only PharmCAT's definitions have come without flanks.
+        for first in flanks.filter_map(|flank| flank.get(..Beginnings::LENGTH)) {
+            let mut codes = first.iter().map(|&b| code(b));
+            if let Some(whole) = codes.try_fold(0, |all, c| Some(all << 2 | c?)) {
+                table[whole] = true;
+            }
+        }
+        Beginnings(table)
+    }
+
+    /// Offsets at which a flank may begin.
+    fn within(&self, bases: &[u8]) -> impl Iterator<Item = usize> {
+        let (mut last, mut known) = (0, 0);
+        bases.iter().enumerate().filter_map(move |(i, &b)| {
+            match code(b) {
+                Some(c) => (last, known) = ((last << 2 | c) & (self.0.len() - 1), known + 1),
+                None => known = 0,
+            }
+            let begins = known >= Beginnings::LENGTH && self.0[last];
+            begins.then(|| i + 1 - Beginnings::LENGTH)
+        })
+    }
+}
+
+fn code(base: u8) -> Option<usize> {
+    match base {
+        b'A' => Some(0),
+        b'C' => Some(1),
+        b'G' => Some(2),
+        b'T' => Some(3),
+        _ => None,
+    }
+}
+
 /// Looks for the loci's surroundings in the regions (widened to hold them), each in its gene's stretch
 /// of the reference: related genes share such sequences. `None` for what is not found there.
 pub fn locate(
@@ -188,6 +240,7 @@ pub fn locate(
             known.push((i, reverse));
         }
     }
+    let beginnings = Beginnings::of(anchors.keys());
     let mut found: Vec<Option<Site>> = vec![None; loci.len()];
     for (&contig, spans) in regions {
         let length = reference.contig(contig).length;
@@ -197,7 +250,10 @@ pub fn locate(
             .collect();
         for span in merged(&wide) {
             let bases = reference.bases(contig, span);
-            for (at, flank) in bases.windows(FLANK).enumerate() {
+            for at in beginnings.within(&bases) {
+                let Some(flank) = bases.get(at..at + FLANK) else {
+                    continue;
+                };
                 for &(i, reverse) in anchors.get(flank).map_or(&[][..], Vec::as_slice) {
                     let (locus, gene) = loci[i];
                     let start = span.start + (at + FLANK) as u32;
