@@ -25,6 +25,19 @@ fn run(reads: &[String; 2], out: &str, more: &[&str]) {
     program::Done::from(done.unwrap()).fine();
 }
 
+#[test]
+fn a_mans_x_has_one_allele_and_a_tumor_has_no_sex() {
+    let folder = Folder::new();
+    let reads = reads(&folder);
+    let out = folder.path("out");
+    run(&reads, &out, &["--mode", "germline", "--sex", "male"]);
+    let vcf = text(inflated(format!("{out}/S.vcf.gz")));
+    assert!(vcf.contains("##theralign_sex=male"), "{vcf}");
+    let somatic = ["--tumor-type", "NSCLC", "--sex", "male"];
+    let refused = program::run("S", &out, Some(&reads), &somatic).output();
+    program::Done::from(refused.unwrap()).complains(&["--sex is for --mode germline"]);
+}
+
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
 }

@@ -76,6 +76,7 @@ pub fn run(args: &Args) -> Result<()> {
             .into(),
         interleaved: false,
         mode: Mode::Somatic,
+        sex: None,
         batch: None,
         sorting: Sorting {
             memory: 1 << 30,

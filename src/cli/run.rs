@@ -6,6 +6,7 @@ use crate::align::record::Style;
 use crate::align::{LEAST_SCORE, run as align};
 use crate::annotate::{Knowledge, knowledge};
 use crate::backend::Device;
+use crate::call::ploidy::Sex;
 use crate::call::{self, Actionable, CallOptions, CallSummary, Mode};
 use crate::consensus::{self, metrics::Tally};
 use crate::error::thousands;
@@ -65,6 +66,9 @@ pub struct Args {
     /// What to look for
     #[arg(short, long, value_enum, default_value = "somatic")]
     pub(super) mode: Mode,
+    /// The person's sex: copies of X and Y in --mode germline
+    #[arg(long, value_enum)]
+    pub(super) sex: Option<Sex>,
     /// Reads or pairs in a batch; changes nothing in the output [default: what suits the device]
     #[arg(long, value_name = "N", hide = true)]
     pub(super) batch: Option<NonZeroUsize>,
@@ -134,6 +138,12 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
             ));
         }
     };
+    if args.sex.is_some() && args.mode == Mode::Somatic {
+        return Err(Error::usage(
+            "--sex is for --mode germline",
+            "Leave it out; a tumor's variants may have any fraction.",
+        ));
+    }
     let asked = (args.consent.iter()).chain(&args.gates).chain(&args.sites);
     for file in args.reads.iter().chain([&args.genes]).chain(asked) {
         if file.as_os_str() != "-" {
@@ -352,6 +362,7 @@ fn call_step(
     let options = CallOptions {
         actionable,
         force,
+        sex: args.sex,
         reference_name: file_name(&args.index),
         command: args.redact.command(),
         ..CallOptions::new(
@@ -416,6 +427,7 @@ fn pgx_step(args: &Args, asked: Pharmacogenes, folder: &OutputFolder) -> Result<
     let calls = folder.file(&format!("{}.vcf.gz", args.sample));
     let options = sample::Options {
         places: Some(asked.places),
+        sex: args.sex,
         min_quality: sample::LEAST_QUALITY,
         min_depth: sample::LEAST_DEPTH,
         ..sample::Options::default()
