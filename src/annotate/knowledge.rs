@@ -2,8 +2,8 @@
 //! therapies, with a citation in every row.
 //!
 //! Facts are from FDA labels and CIViC (CC0), tumor types from OncoTree (CC BY 4.0), hereditary genes
-//! from ACMG SF v3.3 (those beside it, marked, from general knowledge), transcripts from MANE. Rows name genes and protein changes; no row names a
-//! genomic coordinate.
+//! from ACMG SF v3.3 (those beside it, marked, from general knowledge), transcripts from MANE. Rows name
+//! genes and protein changes; no row names a genomic coordinate.
 
 pub mod base;
 pub mod check;
