@@ -99,8 +99,17 @@ fn without_consent_no_pharmacogene_is_asked_for() {
     ];
     for (i, more) in refused.iter().enumerate() {
         let out = folder.path(&i.to_string());
+        // What an earlier run was allowed to write does not stay.
+        run(&reads, &out, &["--mode", "germline"]);
+        assert!(names(&out).contains(&"S.pgx.json".to_string()));
         run(&reads, &out, more);
         let files = names(&out);
+        let maf = files.contains(&"report.maf".to_string());
+        assert_eq!(
+            maf,
+            !more.contains(&"--consent"),
+            "no code permits research"
+        );
         assert!(files.contains(&"S.vcf.gz".to_string()));
         assert!(!files.iter().any(|f| f.contains("pgx")), "{files:?}");
         let calls = text(inflated(format!("{out}/S.vcf.gz")));

@@ -220,6 +220,7 @@ pub(super) fn execute(args: &Args) -> Result<ReportSummary> {
         Ok(report)
     };
     let report = steps().map_err(|e| folder.told(e))?;
+    withdraw(&args.sample, &folder)?;
     folder.finish("run.json")?;
     Ok(report)
 }
@@ -420,6 +421,25 @@ fn pharmacogenes(
         places,
         loci,
     }))
+}
+
+/// Removes what an earlier run left of what only a consent lets be written, and this run did not write.
+fn withdraw(sample: &str, folder: &OutputFolder) -> Result<()> {
+    let pharmacogenes = [
+        "tsv",
+        "advice.tsv",
+        "json",
+        "vcf.gz",
+        "vcf.gz.tbi",
+        "loci.vcf",
+    ];
+    let names = pharmacogenes.map(|end| format!("{sample}.pgx.{end}"));
+    let written = folder.names()?;
+    let left = names.into_iter().chain(["report.maf".into()]);
+    for name in left.filter(|name| !written.contains(name)) {
+        report::remove(&folder.path().join(name))?;
+    }
+    Ok(())
 }
 
 /// What the places' genotypes make of the pharmacogenes; a place that was not genotyped is missing.

@@ -350,8 +350,10 @@ pub fn run(reference: &Reference, options: &ReportOptions) -> Result<ReportSumma
     std::fs::create_dir_all(&options.out).map_err(Error::io(&options.out))?;
     let at = |name: &str| options.out.join(name);
     Output::write(&at("loci.tsv"), render::loci_tsv(&report).as_bytes())?;
-    if let Some(maf) = maf {
-        Output::write(&at("report.maf"), maf.as_bytes())?;
+    match maf {
+        Some(maf) => Output::write(&at("report.maf"), maf.as_bytes())?,
+        // One that an earlier report left is not agreed to any more.
+        None => remove(&at("report.maf"))?,
     }
     write(&options.out, &value)?;
     Ok(ReportSummary {
@@ -367,18 +369,34 @@ pub fn schema() -> String {
     review::text(&schema)
 }
 
-/// Writes what a review changes, too: report.json, and what is made of it.
+/// Writes what a review changes, too: report.json, and what is made of it. The record comes first: no page
+/// says more than it.
 ///
 /// # Errors
 /// When a file cannot be written.
 pub fn write(folder: &Path, report: &serde_json::Value) -> Result<()> {
     let html = render::html(report)?;
-    let at = |name: &str| folder.join(name);
-    Output::write(&at("findings.tsv"), export::findings_tsv(report).as_bytes())?;
-    Output::write(&at("report.fhir.json"), fhir::bundle(report).as_bytes())?;
-    Output::write(&at("report_mqc.json"), export::multiqc(report).as_bytes())?;
-    Output::write(&at("report.html"), html.as_bytes())?;
-    Output::write(&at("report.json"), review::text(report).as_bytes())
+    for (name, text) in [
+        ("report.json", review::text(report)),
+        ("report.html", html),
+        ("findings.tsv", export::findings_tsv(report)),
+        ("report.fhir.json", fhir::bundle(report)),
+        ("report_mqc.json", export::multiqc(report)),
+    ] {
+        Output::write(&folder.join(name), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// When it is and stays.
+pub fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path)(e)),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the report without writing it.
