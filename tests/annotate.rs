@@ -43,21 +43,22 @@ fn complains(vcf: &str, name: &str, more: &[&str], parts: &[&str]) {
     assert_eq!(folder.names(), ["in.vcf"]);
 }
 
+/// Values under their names.
+fn named<'a>(
+    names: &[&str],
+    values: impl Iterator<Item = &'a str>,
+) -> std::collections::HashMap<String, String> {
+    let values: Vec<&str> = values.collect();
+    assert_eq!(values.len(), names.len(), "{values:?}");
+    let pairs = names.iter().zip(values);
+    pairs.map(|(n, v)| (n.to_string(), v.into())).collect()
+}
+
 /// A MAF's or TSV's rows, each value under its column's name.
 fn rows(text: &str) -> Vec<std::collections::HashMap<String, String>> {
     let mut lines = text.lines().filter(|l| !l.starts_with('#'));
     let names: Vec<&str> = lines.next().unwrap().split('\t').collect();
-    lines
-        .map(|l| {
-            let values: Vec<&str> = l.split('\t').collect();
-            assert_eq!(values.len(), names.len(), "{l}");
-            names
-                .iter()
-                .zip(values)
-                .map(|(n, v)| (n.to_string(), v.to_string()))
-                .collect()
-        })
-        .collect()
+    lines.map(|l| named(&names, l.split('\t'))).collect()
 }
 
 /// One VCF line's CSQ entries, each value under its field's name.
@@ -84,15 +85,7 @@ fn csq(vcf: &str, pos: &str) -> Vec<std::collections::HashMap<String, String>> {
         .unwrap();
     entries
         .split(',')
-        .map(|e| {
-            let values: Vec<&str> = e.split('|').collect();
-            assert_eq!(values.len(), names.len(), "{e}");
-            names
-                .iter()
-                .zip(values)
-                .map(|(n, v)| (n.to_string(), v.to_string()))
-                .collect()
-        })
+        .map(|e| named(&names, e.split('|')))
         .collect()
 }
 

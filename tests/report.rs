@@ -10,6 +10,26 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
+fn args(all: &[&str]) -> Vec<String> {
+    all.iter().map(ToString::to_string).collect()
+}
+
+/// `report` of calls on the demo's panel.
+fn report_of(vcf: &str, out: &str) -> Vec<String> {
+    let (panel, genes) = (demo("panel.bed"), demo("genes.gff3.gz"));
+    let on = args(&[
+        "report",
+        vcf,
+        "-x",
+        index(),
+        "--panel",
+        &panel,
+        "--genes",
+        &genes,
+    ]);
+    [on, args(&["--tumor-type", "NSCLC", "-o", out])].concat()
+}
+
 fn done(mut run: Command) -> Done {
     Done::from(run.output().unwrap())
 }
@@ -412,7 +432,7 @@ fn no_command_needs_a_network() {
     let (called, reported, annotated, genotyped, figures) =
         (to("c.vcf.gz"), to("r"), to("a.tsv"), to("p"), to("q"));
     for args in [
-        vec![
+        args(&[
             "call",
             "--mode",
             "germline",
@@ -423,22 +443,9 @@ fn no_command_needs_a_network() {
             &bam,
             "-o",
             &called,
-        ],
-        vec![
-            "report",
-            &vcf,
-            "-x",
-            index(),
-            "--panel",
-            &panel,
-            "--genes",
-            &genes,
-            "--tumor-type",
-            "NSCLC",
-            "-o",
-            &reported,
-        ],
-        vec![
+        ]),
+        report_of(&vcf, &reported),
+        args(&[
             "annotate",
             &vcf,
             "-x",
@@ -447,11 +454,11 @@ fn no_command_needs_a_network() {
             &genes,
             "-o",
             &annotated,
-        ],
-        vec!["pgx", &called, "--build", "grch37", "-o", &genotyped],
-        vec!["qc", &bam, "-x", index(), "--panel", &panel, "-o", &figures],
-        vec!["knowledge", "info"],
-        vec!["review", &out],
+        ]),
+        args(&["pgx", &called, "--build", "grch37", "-o", &genotyped]),
+        args(&["qc", &bam, "-x", index(), "--panel", &panel, "-o", &figures]),
+        args(&["knowledge", "info"]),
+        args(&["review", &out]),
     ] {
         let mut c = alone(program::PROGRAM);
         c.args(&args).stdin(std::process::Stdio::null());
@@ -465,20 +472,11 @@ fn reads_of_another_sample_are_refused() {
     let folder = Folder::new();
     let vcf = String::from_utf8(inflated(report().join("S.vcf.gz"))).unwrap();
     let vcf = folder.file("T.vcf", vcf.replace("FORMAT\tS\n", "FORMAT\tT\n"));
-    let (panel, genes, out) = (demo("panel.bed"), demo("genes.gff3.gz"), folder.path("out"));
-    let bam = report().join("S.bam");
-    let args = [
-        "report",
-        &vcf,
-        "-x",
-        index(),
-        "--panel",
-        &panel,
-        "--genes",
-        &genes,
-        "--tumor-type",
-        "NSCLC",
-    ];
-    let more = ["-o", &out, "--reads", bam.to_str().unwrap()];
-    theralign(&[&args[..], &more].concat()).complains(&["S.bam", "no sample T", "It has: S"]);
+    let (out, bam) = (folder.path("out"), report().join("S.bam"));
+    let more = args(&["--reads", bam.to_str().unwrap()]);
+    theralign(&[report_of(&vcf, &out), more].concat()).complains(&[
+        "S.bam",
+        "no sample T",
+        "It has: S",
+    ]);
 }
